@@ -1,0 +1,3 @@
+//! Finds librados and librbd.
+
+fn main() {}

@@ -1,0 +1,2 @@
+//! OpenNebula metadata to re-registration templates.
+#![forbid(unsafe_code)]

@@ -1,0 +1,1 @@
+//! Safe, typed RBD mirroring operations.

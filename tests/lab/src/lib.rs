@@ -1,0 +1,1 @@
+//! Two real Ceph sites on one machine.
