@@ -1,0 +1,128 @@
+//! Calls into C that may hang, made boundable: they run on a worker thread, and the caller waits for so long and no longer.
+//!
+//! A call that a frozen site holds up cannot be cancelled: librbd has no such thing. So the caller is told at its deadline
+//! that the outcome is in doubt ([`crate::Error::InDoubt`]), and the call goes on by itself, with everything it uses kept
+//! alive: it owns its handles. Workers are kept for the next call; one that is stuck is missing until C returns.
+
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+type Job = Box<dyn FnOnce() + Send>;
+
+/// Workers that wait for a job. More than this many idle ones end themselves.
+static IDLE: Mutex<Vec<Sender<Job>>> = Mutex::new(Vec::new());
+
+const IDLE_MAX: usize = 32;
+
+/// The bound is over and the call has not returned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Overrun {
+    pub(crate) waited: Duration,
+}
+
+/// Runs `job` on a worker and waits for its answer for `bound` at the most. A panic of the job is resumed here.
+pub(crate) fn run<T: Send + 'static>(
+    bound: Duration,
+    job: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Overrun> {
+    let (answer, answers) = mpsc::sync_channel(1);
+    let started = Instant::now();
+    detach(move || {
+        // Nobody may be waiting any more; then the outcome, and the handles in it, are dropped here.
+        let _ = answer.send(panic::catch_unwind(AssertUnwindSafe(job)));
+    });
+    match answers.recv_timeout(bound) {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(panic)) => panic::resume_unwind(panic),
+        Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+            Err(Overrun { waited: started.elapsed() })
+        }
+    }
+}
+
+/// Runs `job` on a worker and does not wait for it.
+pub(crate) fn detach(job: impl FnOnce() + Send + 'static) {
+    let mut job: Job = Box::new(job);
+    while let Some(worker) = idle().pop() {
+        match worker.send(job) {
+            Ok(()) => return,
+            // That worker has ended: its job comes back.
+            Err(mpsc::SendError(returned)) => job = returned,
+        }
+    }
+    let (sender, jobs) = mpsc::channel::<Job>();
+    let first = job;
+    let started = thread::Builder::new().name("rbd-mirror-call".to_owned()).spawn(move || {
+        let mut job = first;
+        loop {
+            let _ = panic::catch_unwind(AssertUnwindSafe(job));
+            {
+                let mut idle = idle();
+                if idle.len() >= IDLE_MAX {
+                    return;
+                }
+                idle.push(sender.clone());
+            }
+            match jobs.recv() {
+                Ok(next) => job = next,
+                Err(mpsc::RecvError) => return,
+            }
+        }
+    });
+    // Without a thread the job is dropped, and whoever waits for it sees its channel closed.
+    drop(started);
+}
+
+fn idle() -> MutexGuard<'static, Vec<Sender<Job>>> {
+    IDLE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::{Duration, Instant};
+
+    use super::run;
+
+    const LONG: Duration = Duration::from_secs(20);
+
+    #[test]
+    fn a_call_that_returns_in_time_gives_its_answer() {
+        assert_eq!(run(LONG, || 42), Ok(42));
+    }
+
+    #[test]
+    fn a_call_that_hangs_costs_its_caller_no_more_than_the_bound() {
+        let (release, held) = mpsc::channel::<()>();
+        let started = Instant::now();
+        let outcome = run(Duration::from_millis(50), move || held.recv());
+        assert!(outcome.is_err());
+        assert!(started.elapsed() < LONG);
+        drop(release);
+    }
+
+    #[test]
+    fn the_outcome_of_a_call_that_outlived_its_caller_is_dropped_and_not_leaked() {
+        let (dropped, drops) = mpsc::channel::<()>();
+        let (release, held) = mpsc::channel::<()>();
+        assert!(
+            run(Duration::from_millis(10), move || {
+                let _ = held.recv();
+                dropped
+            })
+            .is_err()
+        );
+        drop(release);
+        assert_eq!(drops.recv_timeout(LONG), Err(mpsc::RecvTimeoutError::Disconnected));
+    }
+
+    #[test]
+    fn a_panic_in_a_call_reaches_its_caller() {
+        let caught = std::panic::catch_unwind(|| run(LONG, || panic!("on the worker")));
+        let payload = caught.unwrap_err();
+        assert_eq!(payload.downcast_ref::<&str>(), Some(&"on the worker"));
+    }
+}

@@ -1,0 +1,74 @@
+//! From a failed C call to an [`Error`]: the part that does not depend on the operation.
+
+use std::time::Duration;
+
+use crate::bounded::Overrun;
+use crate::errno::Errno;
+use crate::error::Error;
+use crate::name::Subject;
+use crate::op::Op;
+use crate::raw::completion::Aio;
+use crate::refusal::Refusal;
+
+/// How a call failed, before anybody has asked why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Failure {
+    Overrun(Overrun),
+    Errno(Errno),
+}
+
+impl From<Errno> for Failure {
+    fn from(errno: Errno) -> Self {
+        Self::Errno(errno)
+    }
+}
+
+impl From<Overrun> for Failure {
+    fn from(overrun: Overrun) -> Self {
+        Self::Overrun(overrun)
+    }
+}
+
+impl Failure {
+    pub(crate) fn errno(self) -> Option<Errno> {
+        match self {
+            Self::Errno(errno) => Some(errno),
+            Self::Overrun(_) => None,
+        }
+    }
+
+    /// The error for a failure whose errno means what it says.
+    pub(crate) fn plain(self, op: Op, on: Subject, bound: Duration) -> Error {
+        let errno = match self {
+            Self::Overrun(Overrun { waited }) => return Error::InDoubt { op, on, waited },
+            Self::Errno(errno) => errno,
+        };
+        match errno {
+            Errno::ENOENT => Error::NotFound { op, on },
+            Errno::EEXIST => Error::AlreadyExists { op, on },
+            Errno::EACCES | Errno::EPERM => Error::NotPermitted { op, on, errno },
+            Errno::ETIMEDOUT => Error::Unreachable { op, on, waited: bound },
+            Errno::ESHUTDOWN => refused(op, on, Refusal::Blocklisted, errno),
+            Errno::ENOSPC | Errno::EDQUOT => refused(op, on, Refusal::Full, errno),
+            errno => Error::Os { op, on, errno },
+        }
+    }
+}
+
+pub(crate) fn refused(op: Op, on: Subject, reason: Refusal, errno: Errno) -> Error {
+    Error::Refused { op, on, reason, errno: Some(errno) }
+}
+
+/// A refusal of our own, before librbd was asked.
+pub(crate) fn guarded(op: Op, on: Subject, reason: Refusal) -> Error {
+    Error::Refused { op, on, reason, errno: None }
+}
+
+/// Waits for a started operation; its return value and its slot.
+pub(crate) fn finish<S: Send + 'static>(
+    started: Result<Aio<S>, Errno>,
+    bound: Duration,
+) -> Result<(usize, S), Failure> {
+    let (outcome, slot) = started?.wait(bound)?;
+    Ok((outcome?, slot))
+}

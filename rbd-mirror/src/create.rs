@@ -1,0 +1,119 @@
+//! Making images and clones, as OpenNebula and its Ceph driver make them.
+
+use ceph_sys as sys;
+
+use crate::call::refused;
+use crate::errno::Errno;
+use crate::error::Result;
+use crate::features::Features;
+use crate::mode::MirrorImageMode;
+use crate::op::Op;
+use crate::pool::Pool;
+use crate::raw::options::{self, RawOptions};
+use crate::refusal::Refusal;
+
+/// What a new image or clone is to be. What is `None` is left to librbd's defaults.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CreateOptions {
+    /// Exactly these features.
+    pub features: Option<Features>,
+    /// The size of an object as a power of two: 22 is 4 MiB.
+    pub order: Option<u8>,
+    /// The stripe unit in bytes; needs [`stripe_count`](Self::stripe_count).
+    pub stripe_unit: Option<u64>,
+    /// How many objects a stripe goes over.
+    pub stripe_count: Option<u64>,
+    /// The pool for the data, when it is not the image's own.
+    pub data_pool: Option<String>,
+    /// How a clone hangs on its parent.
+    pub clone_format: Option<CloneFormat>,
+    /// Mirror the image from its creation on.
+    pub mirror: Option<MirrorImageMode>,
+}
+
+/// How a clone hangs on its parent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CloneFormat {
+    /// On a protected snapshot. What a cluster without a minimum client release makes.
+    V1,
+    /// On any snapshot, which may be removed while the clone lives. The format for test clones of replicas.
+    V2,
+}
+
+impl CreateOptions {
+    fn to_raw(&self) -> Result<RawOptions, Errno> {
+        let raw = RawOptions::new();
+        let format = self.clone_format.map(|format| match format {
+            CloneFormat::V1 => 1,
+            CloneFormat::V2 => 2,
+        });
+        let numbers = [
+            (sys::RBD_IMAGE_OPTION_FEATURES, self.features.map(|features| features.bits())),
+            (sys::RBD_IMAGE_OPTION_ORDER, self.order.map(u64::from)),
+            (sys::RBD_IMAGE_OPTION_STRIPE_UNIT, self.stripe_unit),
+            (sys::RBD_IMAGE_OPTION_STRIPE_COUNT, self.stripe_count),
+            (sys::RBD_IMAGE_OPTION_CLONE_FORMAT, format),
+            (sys::RBD_IMAGE_OPTION_MIRROR_IMAGE_MODE, self.mirror.map(|mode| u64::from(mode.to_raw()))),
+        ];
+        for (option, value) in numbers {
+            if let Some(value) = value {
+                raw.set_number(option, value)?;
+            }
+        }
+        if let Some(pool) = &self.data_pool {
+            raw.set_text(sys::RBD_IMAGE_OPTION_DATA_POOL, pool)?;
+        }
+        Ok(raw)
+    }
+}
+
+impl Pool {
+    /// Makes an image of `size` bytes.
+    ///
+    /// # Errors
+    /// [`crate::Error::AlreadyExists`] if the name is taken; [`crate::Error::Os`] with `EINVAL` for options that do not fit
+    /// together.
+    ///
+    /// Implements: `int rbd_create4(rados_ioctx_t io, const char *name, uint64_t size, rbd_image_options_t opts);`
+    /// Similar to: `rbd create`
+    pub fn create(&self, name: &str, size: u64, options: &CreateOptions) -> Result<()> {
+        let (new, options) = (name.to_owned(), options.clone());
+        self.attempt(move |io| options::create(io, &new, size, &options.to_raw()?))
+            .map_err(|failure| failure.plain(Op::CreateImage, self.image_spec(name).into(), self.bound()))
+    }
+
+    /// Makes `child` in the pool `into` as a clone of `parent@snapshot` in this pool.
+    ///
+    /// # Errors
+    /// [`Refusal::SnapshotNotProtected`] (`EINVAL`) for a clone of format 1; [`crate::Error::AlreadyExists`] if the child's
+    /// name is taken; [`crate::Error::NotFound`] if there is no such parent or snapshot.
+    ///
+    /// Implements: `int rbd_clone3(rados_ioctx_t p_ioctx, const char *p_name, const char *p_snapname, rados_ioctx_t c_ioctx, const char *c_name, rbd_image_options_t c_opts);`
+    /// Similar to: `rbd clone`
+    pub fn clone_image(
+        &self,
+        parent: &str,
+        snapshot: &str,
+        into: &Self,
+        child: &str,
+        options: &CreateOptions,
+    ) -> Result<()> {
+        let op = Op::CloneImage;
+        let child_io = std::sync::Arc::clone(into.raw());
+        let names = (parent.to_owned(), snapshot.to_owned(), child.to_owned());
+        let asked = options.clone();
+        let cloned = self.attempt(move |io| {
+            let (parent, snapshot, child) = &names;
+            options::clone((io, parent, snapshot), (&child_io, child), &asked.to_raw()?)
+        });
+        cloned.map_err(|failure| {
+            let on = into.image_spec(child).into();
+            match failure.errno() {
+                Some(errno @ Errno::EINVAL) if options.clone_format != Some(CloneFormat::V2) => {
+                    refused(op, on, Refusal::SnapshotNotProtected, errno)
+                }
+                _ => failure.plain(op, on, self.bound()),
+            }
+        })
+    }
+}

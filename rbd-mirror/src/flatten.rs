@@ -1,0 +1,70 @@
+//! Flatten: a clone gets a copy of everything it still reads from its parent, and stands alone.
+
+use std::ops::ControlFlow;
+use std::sync::{Arc, mpsc};
+
+use crate::bounded;
+use crate::call::{Failure, refused};
+use crate::errno::Errno;
+use crate::error::{Error, Result};
+use crate::image::Image;
+use crate::op::Op;
+use crate::progress::{Progress, Rendezvous};
+use crate::refusal::Refusal;
+use crate::role::Role;
+
+impl Image {
+    /// Copies what the image still shares with its parent, so that it can be mirrored without it.
+    ///
+    /// `progress` is called on this thread for every object; `ControlFlow::Break(())` stops at once with
+    /// [`Error::Cancelled`]. What was copied stays, the image stays usable, and flattening again goes on from there. A panic in
+    /// `progress` is raised here, after librbd has returned.
+    ///
+    /// The image may be in use. Its handle's limit ([`bounded_by`](Self::bounded_by)) is for the time without progress.
+    ///
+    /// # Errors
+    /// [`Refusal::NotAClone`] (`EINVAL`): it is flat already; [`Refusal::Replica`], [`Refusal::ReadOnlyHandle`] (`EROFS`);
+    /// [`Refusal::Full`] (`ENOSPC`); [`Error::InDoubt`] if nothing was heard for the limit.
+    ///
+    /// Implements: `int rbd_flatten_with_progress(rbd_image_t image, librbd_progress_fn_t cb, void *cbdata);`
+    /// Similar to: `rbd flatten`
+    pub fn flatten(&self, mut progress: impl FnMut(Progress) -> ControlFlow<()>) -> Result<()> {
+        let op = Op::Flatten;
+        let _span = tracing::info_span!("flatten", image = %self.spec()).entered();
+        let raw = self.raw().map_err(|errno| self.error(op, errno.into()))?;
+        let rendezvous = Arc::new(Rendezvous::default());
+        let (answer, answers) = mpsc::sync_channel(1);
+        {
+            let rendezvous = Arc::clone(&rendezvous);
+            bounded::detach(move || {
+                let outcome = raw.flatten(&rendezvous);
+                // The handle goes first: whoever hears the answer may close the image at once.
+                drop(raw);
+                let _ = answer.send(outcome);
+                rendezvous.returned();
+            });
+        }
+        let mut last = Progress::default();
+        let attended = rendezvous.attend(self.bound(), |now| {
+            last = now;
+            progress(now)
+        });
+        let outcome = attended
+            .map_err(Failure::from)
+            .and_then(|()| answers.recv().map_err(|mpsc::RecvError| Failure::Errno(Errno::EAGAIN)))
+            .and_then(|outcome| outcome.map_err(Failure::from));
+        outcome.map_err(|failure| match failure.errno() {
+            Some(Errno::ECANCELED) => Error::Cancelled { op, on: self.subject(), progress: last },
+            Some(errno @ Errno::EINVAL) => refused(op, self.subject(), self.why_not_flattened(), errno),
+            _ => self.write_error(op, failure),
+        })
+    }
+
+    fn why_not_flattened(&self) -> Refusal {
+        match (self.parent(), self.role()) {
+            (Ok(None), _) => Refusal::NotAClone,
+            (_, Ok(Role::NonPrimary(_))) => Refusal::Replica,
+            _ => Refusal::Unexplained,
+        }
+    }
+}

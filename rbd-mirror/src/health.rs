@@ -1,0 +1,209 @@
+//! The rbd-mirror daemons of a pool: what only the `rbd` command computes otherwise.
+//!
+//! The daemons register with the manager's service map (`service dump`) and report each pool's state there (`service status`,
+//! a JSON text within JSON). Needs the manager capability `allow r`, or both commands by name.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::error::{Error, Result};
+use crate::op::Op;
+use crate::pool::Pool;
+
+/// An rbd-mirror daemon that serves a pool.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct Daemon {
+    /// The number under which it is in the service map.
+    pub service_id: String,
+    /// The number of the client with which it works on this pool, as [`crate::Watcher::client_id`] shows it.
+    pub instance_id: Option<String>,
+    /// The user's id it runs as, without `client.rbd-mirror.`.
+    pub client_id: String,
+    /// The machine it runs on.
+    pub hostname: String,
+    /// Its release: `16.2.15`.
+    pub version: String,
+    /// Whether it leads those of this pool.
+    pub leader: bool,
+    /// The worst of its callouts, or a warning if it says nothing of this pool.
+    pub health: Health,
+    /// What it complains of.
+    pub callouts: Vec<String>,
+    /// How many images of the pool it has.
+    pub images: u64,
+}
+
+/// How well something is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub enum Health {
+    /// Well.
+    Ok,
+    /// To be looked at.
+    Warning,
+    /// Broken.
+    Error,
+}
+
+impl fmt::Display for Health {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ok => "OK",
+            Self::Warning => "WARNING",
+            Self::Error => "ERROR",
+        })
+    }
+}
+
+impl fmt::Display for Daemon {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "rbd-mirror {} on {}: {}", self.client_id, self.hostname, self.health)?;
+        for callout in &self.callouts {
+            write!(f, ", {callout}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Pool {
+    /// The rbd-mirror daemons that serve this pool at this site. A daemon that was killed stays listed until the manager misses
+    /// it: a minute, by default.
+    ///
+    /// # Errors
+    /// [`Error::Command`] (`EACCES`) without the capability; [`Error::Unreachable`] if no manager answers.
+    ///
+    /// Similar to: `rbd mirror pool status --verbose` (its list of daemons)
+    pub fn daemons(&self) -> Result<Vec<Daemon>> {
+        let ask = |prefix: &str| -> Result<Value> {
+            let cluster = self.cluster().bounded_by(self.bound());
+            let reply = cluster.mgr_command(&json!({"prefix": prefix, "format": "json"}))?;
+            let unreadable = || Error::Unreadable {
+                op: Op::DaemonStatus,
+                on: self.subject(),
+                what: "the manager's service map",
+            };
+            reply.json().ok_or_else(unreadable)
+        };
+        Ok(daemons(&ask("service dump")?, &ask("service status")?, self.id()))
+    }
+}
+
+/// What a daemon says of one pool.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct PoolReport {
+    callouts: BTreeMap<String, Callout>,
+    image_assigned_count: u64,
+    instance_id: String,
+    leader: bool,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Callout {
+    level: String,
+    text: String,
+}
+
+fn daemons(dump: &Value, status: &Value, pool_id: i64) -> Vec<Daemon> {
+    let Some(listed) = dump.pointer("/services/rbd-mirror/daemons").and_then(Value::as_object) else {
+        return Vec::new();
+    };
+    let daemon = |(service_id, entry): (&String, &Value)| {
+        let text = |key: &str| {
+            let field =
+                entry.pointer("/metadata").and_then(|metadata| metadata.get(key)).and_then(Value::as_str);
+            field.unwrap_or_default().to_owned()
+        };
+        // The list has a field "summary" among the daemons; daemons have metadata.
+        entry.get("metadata")?;
+        let report = status.get("rbd-mirror").and_then(|daemons| daemons.get(service_id));
+        let report = report.and_then(|report| report.pointer("/status/json")).and_then(Value::as_str);
+        let pools: BTreeMap<String, PoolReport> =
+            report.and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default();
+        let pool = pools.get(&pool_id.to_string());
+        let callouts: Vec<&Callout> = pool.map(|pool| pool.callouts.values().collect()).unwrap_or_default();
+        let health = if pool.is_some() {
+            callouts.iter().map(|callout| level(&callout.level)).max().unwrap_or(Health::Ok)
+        } else {
+            Health::Warning
+        };
+        Some(Daemon {
+            service_id: service_id.clone(),
+            instance_id: pool.map(|pool| pool.instance_id.clone()).filter(|id| !id.is_empty()),
+            client_id: text("id"),
+            hostname: text("hostname"),
+            version: text("ceph_version_short"),
+            leader: pool.is_some_and(|pool| pool.leader),
+            health,
+            callouts: callouts.iter().map(|callout| callout.text.clone()).collect(),
+            images: pool.map_or(0, |pool| pool.image_assigned_count),
+        })
+    };
+    listed.iter().filter_map(daemon).collect()
+}
+
+fn level(word: &str) -> Health {
+    match word {
+        "error" => Health::Error,
+        "" | "info" => Health::Ok,
+        _ => Health::Warning,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::{Daemon, Health, daemons};
+
+    fn dump() -> Value {
+        json!({"services": {"rbd-mirror": {"daemons": {
+            "summary": "",
+            "4126": {"gid": 4126, "metadata": {"id": "vm", "hostname": "node1", "ceph_version_short": "16.2.15"}}
+        }}}})
+    }
+
+    fn status(report: &str) -> Value {
+        json!({"rbd-mirror": {"4126": {"status": {"json": report}}}})
+    }
+
+    fn only(dump: &Value, status: &Value) -> Daemon {
+        let mut found = daemons(dump, status, 1);
+        assert_eq!(found.len(), 1, "{found:?}");
+        found.remove(0)
+    }
+
+    #[test]
+    fn a_daemon_that_serves_the_pool_without_complaint_is_healthy() {
+        let report = r#"{"1":{"name":"one","callouts":{},"image_assigned_count":3,"instance_id":"4129","leader":true}}"#;
+        let daemon = only(&dump(), &status(report));
+        assert_eq!(daemon.health, Health::Ok);
+        assert_eq!((daemon.instance_id.as_deref(), daemon.leader, daemon.images), (Some("4129"), true, 3));
+        assert_eq!((daemon.hostname.as_str(), daemon.version.as_str()), ("node1", "16.2.15"));
+    }
+
+    #[test]
+    fn the_worst_callout_is_the_daemons_health() {
+        let report = r#"{"1":{"callouts":{"7":{"level":"warning","text":"slow"},"8":{"level":"error","text":"unable to connect to remote cluster"}}}}"#;
+        let daemon = only(&dump(), &status(report));
+        assert_eq!(daemon.health, Health::Error);
+        assert_eq!(daemon.callouts, ["slow", "unable to connect to remote cluster"]);
+    }
+
+    #[test]
+    fn a_daemon_that_says_nothing_of_this_pool_is_a_warning() {
+        assert_eq!(only(&dump(), &status(r#"{"2":{"callouts":{}}}"#)).health, Health::Warning);
+        assert_eq!(only(&dump(), &json!({})).health, Health::Warning);
+        assert_eq!(only(&dump(), &status("not json")).health, Health::Warning);
+    }
+
+    #[test]
+    fn a_manager_without_such_daemons_lists_none() {
+        assert_eq!(daemons(&json!({"services": {}}), &json!({}), 1), []);
+    }
+}

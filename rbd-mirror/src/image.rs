@@ -1,0 +1,517 @@
+//! An open image: what it is, its data, and who else holds it. The mirroring verbs are in files of their own.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use crate::bounded;
+use crate::call::{Failure, finish, guarded, refused};
+use crate::errno::Errno;
+use crate::error::{Error, Result};
+use crate::features::Features;
+use crate::name::{ImageId, ImageSpec, Subject};
+use crate::op::Op;
+use crate::pool::Pool;
+use crate::raw::completion::Aio;
+use crate::raw::image::{RawImage, RawLinked, Which};
+use crate::refusal::Refusal;
+use crate::role::Role;
+
+/// An open image. Clones share the handle; it is closed with the last of them.
+///
+/// All methods take `&self` and may be called from several threads at once. Closing while a call runs is impossible: a
+/// call holds the handle, also one that was given up as [`Error::InDoubt`] and still runs in the background.
+#[derive(Clone)]
+pub struct Image {
+    open: Arc<Open>,
+    pool: Pool,
+    spec: ImageSpec,
+    bound: Duration,
+}
+
+/// How an image was opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    ReadWrite,
+    ReadOnly(Option<String>),
+}
+
+struct Open {
+    /// `Some` until closed.
+    raw: Option<Arc<RawImage>>,
+    access: Access,
+    bound: Duration,
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        if let Some(raw) = self.raw.take() {
+            // rbd_close waits for the cluster; whoever drops an image waits for so long at the most.
+            let _ = bounded::run(self.bound, move || drop(raw));
+        }
+    }
+}
+
+/// What an image is, as `rbd info` shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImageInfo {
+    /// The image's id. A resync replaces it.
+    pub id: ImageId,
+    /// The image's size in bytes.
+    pub size: u64,
+    /// The size of its objects in bytes.
+    pub object_size: u64,
+    /// How many objects it has at the most.
+    pub objects: u64,
+    /// Its features.
+    pub features: Features,
+    /// When it was created at this site.
+    pub created: SystemTime,
+    /// What it was cloned from, while it is a clone.
+    pub parent: Option<Parent>,
+}
+
+/// What a clone hangs on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parent {
+    /// The parent image.
+    pub image: LinkedImage,
+    /// The parent's snapshot.
+    pub snapshot: String,
+    /// How many bytes of the clone its parent still backs.
+    pub overlap: u64,
+}
+
+impl fmt::Display for Parent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{}", self.image, self.snapshot)
+    }
+}
+
+/// An image that another one is linked to: a parent or a child.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkedImage {
+    /// Its pool.
+    pub pool: String,
+    /// Its namespace, empty for the default one.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Its id.
+    pub id: ImageId,
+    /// Whether it is in the trash.
+    pub in_trash: bool,
+}
+
+impl LinkedImage {
+    fn from_raw(raw: RawLinked) -> Self {
+        let RawLinked { pool, namespace, name, id, in_trash } = raw;
+        Self { pool, namespace, name, id: ImageId::new(id), in_trash }
+    }
+}
+
+impl fmt::Display for LinkedImage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let slash = if self.namespace.is_empty() { "" } else { "/" };
+        write!(f, "{}/{}{slash}{}", self.pool, self.namespace, self.name)
+    }
+}
+
+impl Image {
+    pub(crate) fn open(pool: &Pool, which: Which, access: Access) -> Result<Self> {
+        let op = Op::OpenImage;
+        let asked = match &which {
+            Which::Name(name) => pool.image_spec(name),
+            Which::Id(id) => pool.image_spec(&format!("id:{id}")),
+        };
+        let _span = tracing::debug_span!("image", op = op.word(), image = %asked).entered();
+        let (read_only, snapshot) = match &access {
+            Access::ReadWrite => (false, None),
+            Access::ReadOnly(snapshot) => (true, snapshot.clone()),
+        };
+        let named = matches!(which, Which::Name(_));
+        let io = Arc::clone(pool.raw());
+        let opened = bounded::run(pool.bound(), move || {
+            let raw = RawImage::open(&io, &which, snapshot.as_deref(), read_only)?;
+            let name = if named { None } else { Some(raw.name()?) };
+            Ok((raw, name))
+        });
+        let opened = opened.map_err(Failure::from).and_then(|opened| opened.map_err(Failure::Errno));
+        let (raw, name) = opened.map_err(|failure| failure.plain(op, asked.clone().into(), pool.bound()))?;
+        Ok(Self {
+            open: Arc::new(Open { raw: Some(Arc::new(raw)), access, bound: pool.bound() }),
+            spec: name.map_or(asked, |name| pool.image_spec(&name)),
+            pool: pool.clone(),
+            bound: pool.bound(),
+        })
+    }
+
+    /// Closes the handle and says whether that went well; dropping it closes it too, and says nothing.
+    ///
+    /// With other clones of this value alive, they keep the handle open.
+    ///
+    /// # Errors
+    /// [`Error::InDoubt`] if the site does not answer: the handle is closed when it does.
+    ///
+    /// Implements: `int rbd_close(rbd_image_t image);`
+    pub fn close(self) -> Result<()> {
+        let (op, on, bound) = (Op::CloseImage, self.subject(), self.bound);
+        let Some(mut open) = Arc::into_inner(self.open) else { return Ok(()) };
+        let Some(raw) = open.raw.take().and_then(Arc::into_inner) else { return Ok(()) };
+        let closed = bounded::run(bound, move || raw.close()).map_err(Failure::from);
+        closed
+            .and_then(|closed| closed.map_err(Failure::Errno))
+            .map_err(|failure| failure.plain(op, on, bound))
+    }
+
+    /// The image's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.spec.image
+    }
+
+    /// Where the image is.
+    #[must_use]
+    pub fn spec(&self) -> &ImageSpec {
+        &self.spec
+    }
+
+    /// The pool it was opened in.
+    #[must_use]
+    pub fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
+    /// Whether it was opened for reading alone.
+    #[must_use]
+    pub fn is_read_only(&self) -> bool {
+        self.open.access != Access::ReadWrite
+    }
+
+    /// The same handle with another limit for each operation, as for a flatten that may be quiet for long.
+    #[must_use]
+    pub fn bounded_by(&self, limit: Duration) -> Self {
+        Self { bound: limit, ..self.clone() }
+    }
+
+    /// The limit for each operation.
+    #[must_use]
+    pub fn bound(&self) -> Duration {
+        self.bound
+    }
+
+    /// The image's id, which a resync replaces.
+    ///
+    /// # Errors
+    /// [`Error::InDoubt`] if the handle is stuck.
+    ///
+    /// Implements: `int rbd_get_id(rbd_image_t image, char *id, size_t id_len);`
+    pub fn id(&self) -> Result<ImageId> {
+        self.run(Op::ImageInfo, RawImage::id).map(ImageId::new)
+    }
+
+    /// What the image is.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`] or [`Error::InDoubt`] if the site does not answer.
+    ///
+    /// Implements: `int rbd_stat(rbd_image_t image, rbd_image_info_t *info, size_t infosize);`
+    /// Similar to: `rbd info`
+    pub fn info(&self) -> Result<ImageInfo> {
+        self.run(Op::ImageInfo, |raw| {
+            let stat = raw.stat()?;
+            Ok(ImageInfo {
+                id: ImageId::new(raw.id()?),
+                size: stat.size,
+                object_size: stat.obj_size,
+                objects: stat.num_objs,
+                features: Features::from_bits_retain(raw.features()?),
+                created: raw.created()?,
+                parent: parent(raw)?,
+            })
+        })
+    }
+
+    /// The image's size in bytes.
+    ///
+    /// # Errors
+    /// As [`info`](Self::info).
+    ///
+    /// Implements: `int rbd_stat(rbd_image_t image, rbd_image_info_t *info, size_t infosize);`
+    pub fn size(&self) -> Result<u64> {
+        self.run(Op::ImageInfo, |raw| raw.stat().map(|stat| stat.size))
+    }
+
+    /// The image's features.
+    ///
+    /// # Errors
+    /// As [`info`](Self::info).
+    ///
+    /// Implements: `int rbd_get_features(rbd_image_t image, uint64_t *features);`
+    pub fn features(&self) -> Result<Features> {
+        self.run(Op::ImageInfo, RawImage::features).map(Features::from_bits_retain)
+    }
+
+    /// Turns features on. Those that are on already are left alone (librbd alone would answer `EINVAL`).
+    ///
+    /// Journaling in a pool of mode `pool` enables mirroring. Journaling beside an orphan journal would crash the process:
+    /// it is refused as in [`enable`](Self::enable).
+    ///
+    /// # Errors
+    /// [`Refusal::OrphanJournal`]; [`Refusal::NoExclusiveLock`] for journaling without it; [`Refusal::Replica`].
+    ///
+    /// Implements: `int rbd_update_features(rbd_image_t image, uint64_t features, uint8_t enabled);`
+    /// Similar to: `rbd feature enable`
+    pub fn enable_features(&self, features: Features) -> Result<()> {
+        let missing = features.difference(self.features()?);
+        if missing.contains(Features::JOURNALING) {
+            self.refuse_orphan_journal(Op::UpdateFeatures)?;
+        }
+        self.change_features(missing, true)
+    }
+
+    /// Turns features off. Those that are off already are left alone.
+    ///
+    /// # Errors
+    /// [`Error::Os`] with `EINVAL` for journaling of a mirrored image, or for a feature that another one needs.
+    ///
+    /// Implements: `int rbd_update_features(rbd_image_t image, uint64_t features, uint8_t enabled);`
+    /// Similar to: `rbd feature disable`
+    pub fn disable_features(&self, features: Features) -> Result<()> {
+        let present = features.intersection(self.features()?);
+        self.change_features(present, false)
+    }
+
+    fn change_features(&self, features: Features, on: bool) -> Result<()> {
+        if features.is_empty() {
+            return Ok(());
+        }
+        let op = Op::UpdateFeatures;
+        let bits = features.bits();
+        self.attempt(move |raw| raw.update_features(bits, on)).map_err(|failure| match failure.errno() {
+            Some(errno @ Errno::EINVAL) if on && features.contains(Features::JOURNALING) => {
+                refused(op, self.subject(), Refusal::NoExclusiveLock, errno)
+            }
+            _ => self.write_error(op, failure),
+        })
+    }
+
+    /// What the image was cloned from; `None` once it is flat.
+    ///
+    /// # Errors
+    /// As [`info`](Self::info).
+    ///
+    /// Implements: `int rbd_get_parent(rbd_image_t image, rbd_linked_image_spec_t *parent_image, rbd_snap_spec_t *parent_snap);`
+    pub fn parent(&self) -> Result<Option<Parent>> {
+        self.run(Op::ImageInfo, parent)
+    }
+
+    /// The clones that hang on the image's snapshots.
+    ///
+    /// # Errors
+    /// As [`info`](Self::info).
+    ///
+    /// Implements: `int rbd_list_children3(rbd_image_t image, rbd_linked_image_spec_t *images, size_t *max_images);`
+    /// Similar to: `rbd children`
+    pub fn children(&self) -> Result<Vec<LinkedImage>> {
+        let children = self.run(Op::ImageInfo, RawImage::children)?;
+        Ok(children.into_iter().map(LinkedImage::from_raw).collect())
+    }
+
+    /// Grows the image. Shrinking destroys data and is its own function: [`shrink`](Self::shrink).
+    ///
+    /// # Errors
+    /// [`Error::InvalidInput`] if `size` is smaller than the image is; [`Refusal::Replica`].
+    ///
+    /// Implements: `int rbd_resize2(rbd_image_t image, uint64_t size, bool allow_shrink, librbd_progress_fn_t cb, void *cbdata);`
+    pub fn grow(&self, size: u64) -> Result<()> {
+        if size < self.size()? {
+            return Err(Error::InvalidInput {
+                op: Op::Resize,
+                on: self.subject(),
+                what: "smaller than the image is",
+            });
+        }
+        self.attempt(move |raw| raw.resize(size, false))
+            .map_err(|failure| self.write_error(Op::Resize, failure))
+    }
+
+    /// Makes the image `size` bytes long, throwing away what is behind.
+    ///
+    /// # Errors
+    /// [`Refusal::Replica`].
+    ///
+    /// Implements: `int rbd_resize2(rbd_image_t image, uint64_t size, bool allow_shrink, librbd_progress_fn_t cb, void *cbdata);`
+    /// Similar to: `rbd resize --allow-shrink`
+    pub fn shrink(&self, size: u64) -> Result<()> {
+        self.attempt(move |raw| raw.resize(size, true))
+            .map_err(|failure| self.write_error(Op::Resize, failure))
+    }
+
+    /// Reads up to `length` bytes at `offset`; fewer at the end of the image.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`] or [`Error::InDoubt`] if the site does not answer.
+    ///
+    /// Implements: `int rbd_aio_read2(rbd_image_t image, uint64_t off, size_t len, char *buf, rbd_completion_t c, int op_flags);`
+    pub fn read_at(&self, offset: u64, length: usize) -> Result<Vec<u8>> {
+        let read = self.raw().and_then(|raw| raw.start_read(offset, length));
+        let (count, mut data) =
+            finish(read, self.bound).map_err(|failure| self.write_error(Op::Read, failure))?;
+        data.truncate(count);
+        Ok(data)
+    }
+
+    /// Writes all of `data` at `offset`. Acknowledged means: in the journal of a journaled image, on the OSDs otherwise.
+    ///
+    /// # Errors
+    /// [`Refusal::Replica`] (`EROFS` while rbd-mirror holds the lock, `EPERM` when nobody does);
+    /// [`Refusal::LockHeldByDaemon`] on a primary whose former replayer still holds the lock: see
+    /// [`take_over`](Self::take_over); [`Refusal::ReadOnlyHandle`]; [`Error::InDoubt`].
+    ///
+    /// Implements: `int rbd_aio_write2(rbd_image_t image, uint64_t off, size_t len, const char *buf, rbd_completion_t c, int op_flags);`
+    pub fn write_at(&self, offset: u64, data: &[u8]) -> Result<()> {
+        let write = self.raw().and_then(|raw| raw.start_write(offset, data.to_vec()));
+        finish(write, self.bound).map(drop).map_err(|failure| self.write_error(Op::Write, failure))
+    }
+
+    /// Makes all acknowledged writes durable.
+    ///
+    /// # Errors
+    /// As [`write_at`](Self::write_at).
+    ///
+    /// Implements: `int rbd_aio_flush(rbd_image_t image, rbd_completion_t c);`
+    pub fn flush(&self) -> Result<()> {
+        let flush = self.raw().and_then(|raw| raw.start_flush());
+        finish(flush, self.bound).map(drop).map_err(|failure| self.write_error(Op::Flush, failure))
+    }
+
+    /// Gives up the data of a range; it reads as zeroes.
+    ///
+    /// # Errors
+    /// As [`write_at`](Self::write_at).
+    ///
+    /// Implements: `int rbd_aio_discard(rbd_image_t image, uint64_t off, uint64_t len, rbd_completion_t c);`
+    pub fn discard(&self, offset: u64, length: u64) -> Result<()> {
+        let discard = self.raw().and_then(|raw| raw.start_discard(offset, length));
+        finish(discard, self.bound).map(drop).map_err(|failure| self.write_error(Op::Discard, failure))
+    }
+
+    /// A value of the image's metadata. It is replicated; keys that start with `conf_` are configuration at every site.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] if the key has no value.
+    ///
+    /// Implements: `int rbd_metadata_get(rbd_image_t image, const char *key, char *value, size_t *val_len);`
+    pub fn metadata(&self, key: &str) -> Result<String> {
+        let key = key.to_owned();
+        self.run(Op::ImageMetadata, move |raw| raw.metadata(&key))
+    }
+
+    /// Sets a value of the image's metadata.
+    ///
+    /// # Errors
+    /// [`Refusal::Replica`].
+    ///
+    /// Implements: `int rbd_metadata_set(rbd_image_t image, const char *key, const char *value);`
+    pub fn set_metadata(&self, key: &str, value: &str) -> Result<()> {
+        let (key, value) = (key.to_owned(), value.to_owned());
+        self.attempt(move |raw| raw.set_metadata(&key, &value))
+            .map_err(|failure| self.write_error(Op::ImageMetadata, failure))
+    }
+
+    /// Removes a value of the image's metadata.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] if the key has no value; [`Refusal::Replica`].
+    ///
+    /// Implements: `int rbd_metadata_remove(rbd_image_t image, const char *key);`
+    pub fn remove_metadata(&self, key: &str) -> Result<()> {
+        let key = key.to_owned();
+        self.attempt(move |raw| raw.remove_metadata(&key))
+            .map_err(|failure| self.write_error(Op::ImageMetadata, failure))
+    }
+
+    /// The live handle, for starting an operation.
+    pub(crate) fn raw(&self) -> Result<Arc<RawImage>, Errno> {
+        // `None` only inside Drop and close, when nobody holds this handle any more.
+        self.open.raw.clone().ok_or(Errno::ENOTCONN)
+    }
+
+    pub(crate) fn subject(&self) -> Subject {
+        self.spec.clone().into()
+    }
+
+    pub(crate) fn run<T: Send + 'static>(
+        &self,
+        op: Op,
+        job: impl FnOnce(&RawImage) -> Result<T, Errno> + Send + 'static,
+    ) -> Result<T> {
+        let _span = tracing::debug_span!("image", op = op.word(), image = %self.spec).entered();
+        self.attempt(job).map_err(|failure| self.error(op, failure))
+    }
+
+    pub(crate) fn attempt<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&RawImage) -> Result<T, Errno> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let raw = self.raw()?;
+        Ok(bounded::run(self.bound, move || job(&raw))??)
+    }
+
+    /// Waits for an aio operation of this image.
+    pub(crate) fn finish<S: Send + 'static>(
+        &self,
+        start: impl FnOnce(&Arc<RawImage>) -> Result<Aio<S>, Errno>,
+    ) -> Result<(usize, S), Failure> {
+        finish(self.raw().and_then(|raw| start(&raw)), self.bound)
+    }
+
+    pub(crate) fn error(&self, op: Op, failure: Failure) -> Error {
+        failure.plain(op, self.subject(), self.bound)
+    }
+
+    /// The error of an operation that writes: what the image's role makes of `EROFS`, `EPERM` and `EINVAL`.
+    pub(crate) fn write_error(&self, op: Op, failure: Failure) -> Error {
+        let Some(errno @ (Errno::EROFS | Errno::EPERM)) = failure.errno() else {
+            return self.error(op, failure);
+        };
+        if self.is_read_only() {
+            return refused(op, self.subject(), Refusal::ReadOnlyHandle, errno);
+        }
+        match self.role() {
+            Ok(Role::NonPrimary(_)) => refused(op, self.subject(), Refusal::Replica, errno),
+            Ok(Role::Primary(_)) => match self.lock_owners() {
+                Ok(owners) if !owners.is_empty() => {
+                    let owner = owners.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+                    refused(op, self.subject(), Refusal::LockHeldByDaemon { owner: owner.into() }, errno)
+                }
+                _ => self.error(op, failure),
+            },
+            _ => self.error(op, failure),
+        }
+    }
+
+    pub(crate) fn refuse(&self, op: Op, reason: Refusal) -> Error {
+        guarded(op, self.subject(), reason)
+    }
+}
+
+/// `ENOENT` from librbd means: no parent.
+fn parent(raw: &RawImage) -> Result<Option<Parent>, Errno> {
+    match raw.parent() {
+        Ok(parent) => Ok(Some(Parent {
+            image: LinkedImage::from_raw(parent.image),
+            snapshot: parent.snapshot,
+            overlap: raw.overlap()?,
+        })),
+        Err(Errno::ENOENT) => Ok(None),
+        Err(errno) => Err(errno),
+    }
+}
+
+impl fmt::Debug for Image {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Image({}, {:?})", self.spec, self.open.access)
+    }
+}

@@ -1,0 +1,51 @@
+//! Mirror snapshots: the moments that snapshot mode replicates.
+
+use ceph_sys as sys;
+
+use crate::call::refused;
+use crate::errno::Errno;
+use crate::error::Result;
+use crate::image::Image;
+use crate::mode::MirrorImageMode;
+use crate::op::Op;
+use crate::refusal::Refusal;
+use crate::role::Role;
+
+bitflags::bitflags! {
+    /// What a mirror snapshot does about the guests that write to the image.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub struct SnapshotFlags: u32 {
+        /// Do not ask them to be quiet.
+        const SKIP_QUIESCE = sys::RBD_SNAP_CREATE_SKIP_QUIESCE;
+        /// Ask them, and take the snapshot even where one does not become quiet.
+        const IGNORE_QUIESCE_ERROR = sys::RBD_SNAP_CREATE_IGNORE_QUIESCE_ERROR;
+    }
+}
+
+impl Image {
+    /// Takes a mirror snapshot of a primary in snapshot mode: the peer fetches it, and has the image as it is now. Its id.
+    ///
+    /// # Errors
+    /// [`Refusal::NotMirrored`], [`Refusal::NotPrimary`], [`Refusal::OtherMode`], [`Refusal::NoPeers`] (all `EINVAL`).
+    ///
+    /// Implements: `int rbd_aio_mirror_image_create_snapshot(rbd_image_t image, uint32_t flags, uint64_t *snap_id, rbd_completion_t c);`
+    /// Similar to: `rbd mirror image snapshot <image-spec>`
+    pub fn create_mirror_snapshot(&self, flags: SnapshotFlags) -> Result<u64> {
+        let op = Op::MirrorSnapshot;
+        let _span = tracing::info_span!("mirror snapshot", image = %self.spec()).entered();
+        let taken = self.finish(|raw| raw.start_mirror_snapshot(flags.bits()));
+        taken.map(|(_, id)| id).map_err(|failure| match failure.errno() {
+            Some(errno @ (Errno::EINVAL | Errno::ENOENT)) => {
+                let reason = match (self.role(), self.mirror_mode(), self.pool().peers()) {
+                    (Ok(Role::NotMirrored), ..) => Refusal::NotMirrored,
+                    (Ok(Role::NonPrimary(_)), ..) => Refusal::NotPrimary,
+                    (_, Ok(Some(is)), _) if is != MirrorImageMode::Snapshot => Refusal::OtherMode { is },
+                    (_, _, Ok(peers)) if peers.is_empty() => Refusal::NoPeers,
+                    _ => Refusal::Unexplained,
+                };
+                refused(op, self.subject(), reason, errno)
+            }
+            _ => self.write_error(op, failure),
+        })
+    }
+}

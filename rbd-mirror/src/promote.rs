@@ -1,0 +1,61 @@
+//! Promote: this site becomes the primary, and its image writable.
+
+use crate::call::{Failure, refused};
+use crate::errno::Errno;
+use crate::error::{Error, Result};
+use crate::image::Image;
+use crate::op::Op;
+use crate::refusal::Refusal;
+use crate::role::Role;
+
+/// Whether a promotion asks the journal who owns the image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Promote {
+    /// Only after a demotion at the peer has arrived here.
+    Clean,
+    /// Whatever the peer is. It is not told: it still believes itself primary, and must be demoted and resynced before it can
+    /// follow again. Writes that had not arrived here are lost by then.
+    Force,
+}
+
+impl Image {
+    /// Makes this image primary, so that the local site accepts writes.
+    ///
+    /// The remote image is not told. librbd looks at this site's journal only: it does **not** see that the peer is primary
+    /// once this image was demoted, nor that this copy has diverged. [`crate::pair::Pair::promote`] looks at both sites.
+    ///
+    /// After [`Promote::Force`] with a frozen peer, rbd-mirror may keep the lock, and every write is refused, until
+    /// [`take_over`](Self::take_over).
+    ///
+    /// # Errors
+    /// [`Refusal::PrimaryElsewhere`] for [`Promote::Clean`] if the peer has not demoted, or its demotion has not arrived
+    /// (`EBUSY`): [`crate::wait::demotion_arrived`]. [`Refusal::AlreadyPrimary`], [`Refusal::NotMirrored`] (`EINVAL`,
+    /// `ENOENT`). [`Error::InDoubt`] if the site does not answer.
+    ///
+    /// Implements: `int rbd_aio_mirror_image_promote(rbd_image_t image, bool force, rbd_completion_t c);`
+    /// Similar to: `rbd mirror image promote [--force] <image-spec>`
+    pub fn promote(&self, how: Promote) -> Result<()> {
+        let force = how == Promote::Force;
+        let _span = tracing::info_span!("promote", image = %self.spec(), force).entered();
+        let promoted = self.finish(|raw| raw.start_promote(force));
+        promoted.map(drop).map_err(|failure| self.why_not_promoted(failure))
+    }
+
+    fn why_not_promoted(&self, failure: Failure) -> Error {
+        let op = Op::Promote;
+        let Some(errno) = failure.errno() else { return self.error(op, failure) };
+        let reason = match errno {
+            Errno::EBUSY => Refusal::PrimaryElsewhere,
+            Errno::EINVAL | Errno::ENOENT => match self.role() {
+                Ok(Role::Primary(_)) => Refusal::AlreadyPrimary,
+                Ok(Role::NotMirrored) => Refusal::NotMirrored,
+                Ok(Role::Disabling(_)) => Refusal::Disabling,
+                Ok(_) if errno == Errno::EINVAL => Refusal::Unexplained,
+                _ => return self.error(op, failure),
+            },
+            Errno::EROFS if self.is_read_only() => Refusal::ReadOnlyHandle,
+            _ => return self.write_error(op, failure),
+        };
+        refused(op, self.subject(), reason, errno)
+    }
+}

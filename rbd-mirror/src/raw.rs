@@ -1,0 +1,19 @@
+//! The border to C: the only place in this crate with `unsafe`.
+//!
+//! One C call a block, no logic inside. What crosses the border outwards is plain Rust: owned values and [`Errno`]. No
+//! function here waits, retries, or chooses; deadlines are given by [`crate::bounded`] and by [`completion`].
+
+#![allow(unsafe_code)]
+
+pub(crate) mod buffer;
+pub(crate) mod call;
+pub(crate) mod callback;
+pub(crate) mod completion;
+pub(crate) mod image;
+pub(crate) mod lock;
+pub(crate) mod mirror_image;
+pub(crate) mod mirror_pool;
+pub(crate) mod options;
+pub(crate) mod pool;
+pub(crate) mod rados;
+pub(crate) mod snapshot;

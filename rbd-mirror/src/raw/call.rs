@@ -1,0 +1,32 @@
+//! A C `int` becomes a `Result` here and nowhere else; strings cross the border here.
+
+use std::ffi::{CStr, CString, c_char, c_int};
+
+use crate::errno::Errno;
+
+/// Zero or a count is success, a negative number is an errno.
+pub(crate) fn check(rc: c_int) -> Result<c_int, Errno> {
+    if rc < 0 { Err(Errno::from_negative(rc)) } else { Ok(rc) }
+}
+
+/// As [`check`], for calls that return a size.
+pub(crate) fn check_size(rc: isize) -> Result<usize, Errno> {
+    usize::try_from(rc).map_err(|_| c_int::try_from(rc).map_or(Errno::EIO, Errno::from_negative))
+}
+
+/// A string for C. A NUL inside is `EINVAL`, which is what librbd would say if it could see it.
+pub(crate) fn to_c(text: &str) -> Result<CString, Errno> {
+    CString::new(text).map_err(|_| Errno::EINVAL)
+}
+
+/// A copy of a C string; empty for null. Bytes that are not UTF-8 are replaced: Ceph's names are UTF-8 by convention only.
+///
+/// # Safety
+/// `text` is null or points to a NUL-terminated string that lives for this call.
+pub(crate) unsafe fn from_c(text: *const c_char) -> String {
+    if text.is_null() {
+        return String::new();
+    }
+    // SAFETY: not null, and NUL-terminated by the caller's word.
+    unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned()
+}

@@ -1,0 +1,310 @@
+//! What rbd-mirror last said of an image, at each site.
+//!
+//! A status is an echo, not a state: the daemon writes it every 30 s, with content up to 10 s older, and at once only on some
+//! changes. It may say "replaying, 0 behind" for minutes after the other site has died. Decide by [`Image::role`] and
+//! [`Image::journal`]; explain by the status.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::time::SystemTime;
+
+use ceph_sys as sys;
+
+use crate::error::Result;
+use crate::image::Image;
+use crate::name::{GlobalImageId, ImageId, MirrorUuid};
+use crate::op::Op;
+use crate::pool::Pool;
+use crate::raw::image::RawImage;
+use crate::raw::mirror_image::{RawSiteStatus, RawStatus};
+use crate::raw::pool::time;
+use crate::raw::rados::RawIoCtx;
+
+pub mod description;
+
+use description::Description;
+
+/// The words of all sites on one image.
+///
+/// There is no `primary` here: librbd's list has one, and it is always false. [`Image::role`] knows.
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct ImageStatus {
+    /// The image's name at this site.
+    pub name: String,
+    /// The image's id at this site, where the status came from a list.
+    pub image_id: Option<ImageId>,
+    /// The image's identity; `None` if it is not mirrored.
+    pub id: Option<GlobalImageId>,
+    /// This site's word; `None` if its daemon has said nothing yet.
+    pub local: Option<SiteStatus>,
+    /// The peers' words. Missing where the sites have no names, or nothing was said yet.
+    pub peers: Vec<(MirrorUuid, SiteStatus)>,
+}
+
+/// One site's word on one image.
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct SiteStatus {
+    /// What the daemon does with the image.
+    pub state: SiteState,
+    /// Whether the daemon that said so is alive: the **local** daemon of that site, not its peer.
+    pub up: bool,
+    /// Why, or how far.
+    pub description: Description,
+    /// When it was written. A sign of life of the daemon, not of news.
+    pub last_update: Option<SystemTime>,
+}
+
+/// What a daemon does with an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub enum SiteState {
+    /// Nothing, or nothing yet: also while both sites are demoted.
+    Unknown,
+    /// It cannot go on; sticky while it tries again.
+    Error,
+    /// Copying the image as a whole.
+    Syncing,
+    /// About to replay.
+    StartingReplay,
+    /// Following the primary.
+    Replaying,
+    /// About to stop. Stays so after a forced promotion until the peer returns.
+    StoppingReplay,
+    /// Not following: usually because the image is primary here.
+    Stopped,
+    /// A state this crate has no name for.
+    Other(u32),
+}
+
+impl SiteState {
+    pub(crate) const fn from_raw(raw: u32) -> Self {
+        match raw {
+            sys::MIRROR_IMAGE_STATUS_STATE_UNKNOWN => Self::Unknown,
+            sys::MIRROR_IMAGE_STATUS_STATE_ERROR => Self::Error,
+            sys::MIRROR_IMAGE_STATUS_STATE_SYNCING => Self::Syncing,
+            sys::MIRROR_IMAGE_STATUS_STATE_STARTING_REPLAY => Self::StartingReplay,
+            sys::MIRROR_IMAGE_STATUS_STATE_REPLAYING => Self::Replaying,
+            sys::MIRROR_IMAGE_STATUS_STATE_STOPPING_REPLAY => Self::StoppingReplay,
+            sys::MIRROR_IMAGE_STATUS_STATE_STOPPED => Self::Stopped,
+            other => Self::Other(other),
+        }
+    }
+}
+
+impl fmt::Display for SiteState {
+    /// In the words of `rbd mirror image status`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown => f.write_str("unknown"),
+            Self::Error => f.write_str("error"),
+            Self::Syncing => f.write_str("syncing"),
+            Self::StartingReplay => f.write_str("starting_replay"),
+            Self::Replaying => f.write_str("replaying"),
+            Self::StoppingReplay => f.write_str("stopping_replay"),
+            Self::Stopped => f.write_str("stopped"),
+            Self::Other(raw) => write!(f, "state {raw}"),
+        }
+    }
+}
+
+impl fmt::Display for SiteStatus {
+    /// As `rbd mirror image status` has it: `up+replaying, replaying, {…}`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}+{}, {}", if self.up { "up" } else { "down" }, self.state, self.description)
+    }
+}
+
+impl fmt::Display for ImageStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.local {
+            Some(local) => local.fmt(f),
+            None => f.write_str("no status yet"),
+        }
+    }
+}
+
+impl Image {
+    /// What the daemons of all sites last said of the image.
+    ///
+    /// An image that is not mirrored has no `id` and no words.
+    ///
+    /// # Errors
+    /// [`crate::Error::Unreachable`] or [`crate::Error::InDoubt`] if the site does not answer.
+    ///
+    /// Implements: `int rbd_aio_mirror_image_get_global_status(rbd_image_t image, rbd_mirror_image_global_status_t *mirror_image_global_status, size_t status_size, rbd_completion_t c);`
+    /// Similar to: `rbd mirror image status <image-spec>`
+    pub fn status(&self) -> Result<ImageStatus> {
+        let asked = self.finish(RawImage::start_mirror_status);
+        let (_, slot) = asked.map_err(|failure| self.error(Op::Status, failure))?;
+        Ok(ImageStatus::from_raw(None, slot.copy()))
+    }
+}
+
+impl Pool {
+    /// The statuses of all mirrored images of the pool, read page by page as the iterator goes. It ends after an error.
+    ///
+    /// librbd reads the names of the whole pool for every page, so pages are large: a pool of 10,000 images costs about 33 reads
+    /// of its OSDs. An image whose daemon reports "unknown" (as both sites do between demotion and promotion) has its text lost
+    /// in librbd's list; it is asked for singly, at the price of opening that image.
+    ///
+    /// Implements: `int rbd_mirror_image_global_status_list(rados_ioctx_t io_ctx, const char *start_id, size_t max, char **image_ids, rbd_mirror_image_global_status_t *images, size_t *len);`
+    /// Similar to: `rbd mirror pool status --verbose`
+    #[must_use]
+    pub fn statuses(&self) -> Statuses {
+        Statuses { pool: self.clone(), page: VecDeque::new(), after: Some(String::new()) }
+    }
+
+    /// How many images are in which state: two reads, whatever the pool's size. The state of an image is the worst of its sites'.
+    ///
+    /// # Errors
+    /// [`crate::Error::Unreachable`] if the pool's OSDs do not answer.
+    ///
+    /// Implements: `int rbd_mirror_image_status_summary(rados_ioctx_t io_ctx, rbd_mirror_image_status_state_t *states, int *counts, size_t *maxlen);`
+    /// Similar to: `rbd mirror pool status`
+    pub fn status_summary(&self) -> Result<Vec<(SiteState, u32)>> {
+        let counts = self.run(Op::StatusSummary, RawIoCtx::status_summary)?;
+        Ok(counts.into_iter().map(|(state, count)| (SiteState::from_raw(state), count)).collect())
+    }
+}
+
+/// The iterator of [`Pool::statuses`].
+#[derive(Debug)]
+pub struct Statuses {
+    pool: Pool,
+    page: VecDeque<ImageStatus>,
+    /// The id after which the next page begins; `None` at the end.
+    after: Option<String>,
+}
+
+/// Large enough that names are rarely read twice, small enough that no OSD operation takes long (60 ms were measured).
+const PAGE: usize = 4096;
+
+impl Statuses {
+    fn fetch(&mut self) -> Result<()> {
+        // A page may be shorter than asked for without being the last: only an empty one is.
+        while let Some(after) = self.after.take().filter(|_| self.page.is_empty()) {
+            let start = after.clone();
+            let raw = self.pool.run(Op::StatusList, move |io| io.status_page(&start, PAGE))?;
+            let Some((last, _)) = raw.last() else { return Ok(()) };
+            self.after = Some(last.clone());
+            for (id, status) in raw {
+                self.page.push_back(ImageStatus::from_raw(Some(ImageId::new(id)), status));
+            }
+        }
+        Ok(())
+    }
+
+    /// librbd's list replaces the text of "unknown" entries; a written one has a time, so it can be told from none.
+    fn restore_text(&self, listed: ImageStatus) -> ImageStatus {
+        let lost = |site: &SiteStatus| site.state == SiteState::Unknown && site.last_update.is_some();
+        if !listed.local.iter().chain(listed.peers.iter().map(|(_, site)| site)).any(lost) {
+            return listed;
+        }
+        let asked = listed
+            .image_id
+            .as_ref()
+            .map(|id| self.pool.open_by_id_read_only(id).and_then(|image| image.status()));
+        match asked {
+            Some(Ok(status)) => ImageStatus { image_id: listed.image_id, ..status },
+            // Gone since, or not to be opened: what the list said still stands.
+            _ => listed,
+        }
+    }
+}
+
+impl Iterator for Statuses {
+    type Item = Result<ImageStatus>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.page.is_empty()
+            && let Err(error) = self.fetch()
+        {
+            return Some(Err(error));
+        }
+        let listed = self.page.pop_front()?;
+        Some(Ok(self.restore_text(listed)))
+    }
+}
+
+impl ImageStatus {
+    fn from_raw(image_id: Option<ImageId>, raw: RawStatus) -> Self {
+        let mut local = None;
+        let mut peers = Vec::new();
+        for site in raw.sites {
+            // The local site's uuid is empty. What nobody has written yet, librbd makes up: unknown, without a time.
+            let unwritten =
+                site.last_update == 0 && site.state == sys::MIRROR_IMAGE_STATUS_STATE_UNKNOWN && !site.up;
+            let uuid = site.mirror_uuid.clone();
+            match (uuid.is_empty(), unwritten) {
+                (true, true) => {}
+                (true, false) => local = Some(SiteStatus::from_raw(site)),
+                (false, _) => peers.push((MirrorUuid::new(uuid), SiteStatus::from_raw(site))),
+            }
+        }
+        let id = Some(raw.info.global_id).filter(|id| !id.is_empty()).map(GlobalImageId::new);
+        Self { name: raw.name, image_id, id, local, peers }
+    }
+
+    /// Whether this site's daemon reports a split brain.
+    #[must_use]
+    pub fn is_split_brain(&self) -> bool {
+        self.local
+            .as_ref()
+            .is_some_and(|local| local.state == SiteState::Error && local.description.is_split_brain())
+    }
+}
+
+impl SiteStatus {
+    fn from_raw(raw: RawSiteStatus) -> Self {
+        Self {
+            state: SiteState::from_raw(raw.state),
+            up: raw.up,
+            description: Description::parse(&raw.description),
+            last_update: (raw.last_update > 0).then(|| time(raw.last_update)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ImageStatus, SiteState};
+    use crate::raw::mirror_image::{RawInfo, RawSiteStatus, RawStatus};
+
+    fn site(uuid: &str, state: u32, description: &str, last_update: i64, up: bool) -> RawSiteStatus {
+        RawSiteStatus {
+            mirror_uuid: uuid.to_owned(),
+            state,
+            description: description.to_owned(),
+            last_update,
+            up,
+        }
+    }
+
+    fn status(global_id: &str, sites: Vec<RawSiteStatus>) -> ImageStatus {
+        let info = RawInfo { global_id: global_id.to_owned(), state: 1, primary: false };
+        ImageStatus::from_raw(None, RawStatus { name: "one-0".to_owned(), info, sites })
+    }
+
+    #[test]
+    fn what_librbd_makes_up_for_a_missing_status_is_no_word_of_the_site() {
+        let made_up = status("g", vec![site("", 0, "status not found", 0, false)]);
+        assert_eq!(made_up.local, None);
+        let written = status("g", vec![site("", 0, "remote image demoted", 1_700_000_000, true)]);
+        assert_eq!(written.local.unwrap().state, SiteState::Unknown);
+    }
+
+    #[test]
+    fn an_image_that_is_not_mirrored_has_no_identity() {
+        assert_eq!(status("", Vec::new()).id, None);
+    }
+
+    #[test]
+    fn a_split_brain_counts_only_while_the_daemon_is_in_error() {
+        assert!(status("g", vec![site("", 1, "split-brain detected", 1, true)]).is_split_brain());
+        assert!(!status("g", vec![site("", 4, "split-brain detected", 1, true)]).is_split_brain());
+        assert!(!status("g", vec![site("peer", 1, "split-brain detected", 1, true)]).is_split_brain());
+    }
+}

@@ -1,0 +1,267 @@
+//! The free text of a status, read: numbers of a replay where it has them, the cause of a stop where it is known.
+//!
+//! ```text
+//!   replaying, {"entries_behind_primary":0,…}                  journal mode, since Ceph 15
+//!   replaying, {"replay_state":"idle",…}                       snapshot mode
+//!   replaying, master_position=[object_number=3, …], …         journal mode, before
+//!   split-brain detected                                       a cause
+//! ```
+//! Absent is not zero: every number is an `Option`. Text that is not understood is kept, never an error.
+
+use std::fmt;
+
+use serde::Deserialize;
+
+use crate::journal::Position;
+
+/// The text of a status.
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct Description {
+    /// The text as the daemon wrote it.
+    pub text: String,
+    /// What it says.
+    pub meaning: Meaning,
+}
+
+/// What the text of a status says.
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub enum Meaning {
+    /// Following, in journal mode.
+    Journal(JournalReplay),
+    /// Following, in snapshot mode.
+    Snapshot(SnapshotReplay),
+    /// About to follow.
+    StartingReplay,
+    /// Copying the image as a whole.
+    Bootstrapping,
+    /// Not following, because the image is primary here.
+    LocalIsPrimary,
+    /// Not following, because the image was promoted here by force.
+    ForcePromoted,
+    /// Waiting: the peer's image is not primary either.
+    RemoteNotPrimary,
+    /// The copies have diverged. Sticky: it may be a moment's echo, so believe it only when it persists.
+    SplitBrain,
+    /// A resync was asked for.
+    ResyncRequested,
+    /// The peer's image is gone, and this copy with it.
+    RemoteGone,
+    /// This peer fell too far behind and was cut off: it needs a resync.
+    Disconnected,
+    /// Stopped, without a reason given.
+    Stopped,
+    /// Nothing was written, or librbd lost it.
+    NotFound,
+    /// A text this crate has no name for; usually a cause of [`super::SiteState::Error`].
+    Other,
+}
+
+/// How a replay in journal mode is getting on.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[serde(default)]
+pub struct JournalReplay {
+    /// The last position that the primary had committed when the daemon looked.
+    #[serde(deserialize_with = "position")]
+    pub primary_position: Option<Position>,
+    /// The last position that the replica has committed. It may be ahead of the primary's.
+    #[serde(deserialize_with = "position")]
+    pub non_primary_position: Option<Position>,
+    /// Entries between the two. Zero means that nothing is known to be missing, not that nothing is. Negative in old releases.
+    #[serde(deserialize_with = "integer")]
+    pub entries_behind_primary: Option<i64>,
+    /// The speed of the replay.
+    #[serde(deserialize_with = "number")]
+    pub bytes_per_second: Option<f64>,
+    /// The speed of the replay.
+    #[serde(deserialize_with = "number")]
+    pub entries_per_second: Option<f64>,
+    /// An estimate, only while behind and moving. A number that makes no sense (librbd divides by almost zero) is `None`.
+    #[serde(deserialize_with = "seconds")]
+    pub seconds_until_synced: Option<u64>,
+}
+
+/// How a replica in snapshot mode is getting on.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[serde(default)]
+pub struct SnapshotReplay {
+    /// Whether a snapshot is being fetched.
+    #[serde(deserialize_with = "text")]
+    pub replay_state: Option<String>,
+    /// When the primary's newest snapshot was taken, by the primary's clock, in Unix seconds.
+    #[serde(deserialize_with = "integer")]
+    pub remote_snapshot_timestamp: Option<i64>,
+    /// When the newest snapshot that is complete here was taken, by the primary's clock, in Unix seconds.
+    #[serde(deserialize_with = "integer")]
+    pub local_snapshot_timestamp: Option<i64>,
+    /// When the primary's newest snapshot was taken, while one is fetched (not necessarily that one), in Unix seconds.
+    #[serde(deserialize_with = "integer")]
+    pub syncing_snapshot_timestamp: Option<i64>,
+    /// How much of the snapshot is here, in percent.
+    #[serde(deserialize_with = "number")]
+    pub syncing_percent: Option<f64>,
+    /// The speed of the transfer.
+    #[serde(deserialize_with = "number")]
+    pub bytes_per_second: Option<f64>,
+    /// The mean size of a snapshot's difference.
+    #[serde(deserialize_with = "number")]
+    pub bytes_per_snapshot: Option<f64>,
+    /// The size of the last snapshot's difference.
+    #[serde(deserialize_with = "integer")]
+    pub last_snapshot_bytes: Option<i64>,
+    /// How long the last snapshot took.
+    #[serde(deserialize_with = "seconds")]
+    pub last_snapshot_sync_seconds: Option<u64>,
+    /// An estimate, while one is fetched.
+    #[serde(deserialize_with = "seconds")]
+    pub seconds_until_synced: Option<u64>,
+}
+
+impl Description {
+    /// Reads the text of a status. Total: what is not understood is [`Meaning::Other`].
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        let meaning = match text.strip_prefix("replaying, ") {
+            Some(detail) => replay(detail.trim()),
+            None => cause(text.trim()),
+        };
+        Self { text: text.to_owned(), meaning }
+    }
+
+    /// Whether the text is one of Ceph's two for a split brain.
+    #[must_use]
+    pub fn is_split_brain(&self) -> bool {
+        self.meaning == Meaning::SplitBrain
+    }
+
+    /// The numbers of a replay in journal mode.
+    #[must_use]
+    pub fn journal(&self) -> Option<&JournalReplay> {
+        match &self.meaning {
+            Meaning::Journal(replay) => Some(replay),
+            _ => None,
+        }
+    }
+
+    /// The numbers of a replay in snapshot mode.
+    #[must_use]
+    pub fn snapshot(&self) -> Option<&SnapshotReplay> {
+        match &self.meaning {
+            Meaning::Snapshot(replay) => Some(replay),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Description {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+fn replay(detail: &str) -> Meaning {
+    if !detail.starts_with('{') {
+        return legacy(detail).map_or(Meaning::Other, Meaning::Journal);
+    }
+    // The two modes have no key in common that is always there: the one of snapshot mode decides.
+    let snapshot = detail.contains("\"replay_state\"");
+    let read = if snapshot {
+        serde_json::from_str(detail).map(Meaning::Snapshot)
+    } else {
+        serde_json::from_str(detail).map(Meaning::Journal)
+    };
+    read.unwrap_or(Meaning::Other)
+}
+
+/// The texts of rbd-mirror, as in tools/rbd_mirror/ImageReplayer.cc and its bootstrap requests, Ceph 10 to 20.
+fn cause(text: &str) -> Meaning {
+    match text {
+        "split-brain detected" | "split-brain" => Meaning::SplitBrain,
+        "local image is primary" => Meaning::LocalIsPrimary,
+        "force promoted" => Meaning::ForcePromoted,
+        "remote image is not primary" | "remote image is non-primary" | "remote image demoted" => {
+            Meaning::RemoteNotPrimary
+        }
+        "remote image no longer exists" => Meaning::RemoteGone,
+        "resync requested" => Meaning::ResyncRequested,
+        "starting replay" => Meaning::StartingReplay,
+        "stopped" | "" => Meaning::Stopped,
+        "status not found" => Meaning::NotFound,
+        _ if text.starts_with("bootstrapping") || text.starts_with("syncing") => Meaning::Bootstrapping,
+        _ if text.starts_with("disconnected") => Meaning::Disconnected,
+        _ if text.starts_with("remote image is non-primary") => Meaning::RemoteNotPrimary,
+        _ => Meaning::Other,
+    }
+}
+
+/// `master_position=[object_number=3, tag_tid=2, entry_tid=3], mirror_position=[], entries_behind_master=-3`
+fn legacy(detail: &str) -> Option<JournalReplay> {
+    let bracketed = |key: &str| -> Option<&str> {
+        let rest = detail.split_once(key)?.1.strip_prefix("=[")?;
+        rest.split_once(']').map(|(inside, _)| inside)
+    };
+    let behind = detail.split_once("entries_behind_master=")?.1;
+    let behind = behind.split(|c: char| c != '-' && !c.is_ascii_digit()).next()?;
+    Some(JournalReplay {
+        primary_position: legacy_position(bracketed("master_position")?),
+        non_primary_position: legacy_position(bracketed("mirror_position")?),
+        entries_behind_primary: behind.parse().ok(),
+        ..JournalReplay::default()
+    })
+}
+
+fn legacy_position(inside: &str) -> Option<Position> {
+    let field = |name: &str| -> Option<u64> {
+        inside.split(',').find_map(|pair| pair.trim().strip_prefix(name)?.strip_prefix('=')?.parse().ok())
+    };
+    Some(Position { tag_tid: field("tag_tid")?, entry_tid: field("entry_tid")? })
+}
+
+use lenient::{integer, number, position, seconds, text};
+
+/// A field of another type than expected is an absent field, not the end of all the others.
+mod lenient {
+    use serde::{Deserialize, Deserializer};
+    use serde_json::Value;
+
+    use crate::journal::Position;
+
+    /// More than this is no estimate: librbd prints 14411518807585587200 when it divides by almost nothing.
+    const SECONDS_MAX: u64 = 100 * 365 * 24 * 3600;
+
+    fn value<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Value, D::Error> {
+        Value::deserialize(deserializer)
+    }
+
+    pub(super) fn integer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+        value(deserializer).map(|value| value.as_i64())
+    }
+
+    pub(super) fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
+        value(deserializer).map(|value| value.as_f64().filter(|number| number.is_finite() && *number >= 0.0))
+    }
+
+    pub(super) fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+        value(deserializer).map(|value| value.as_u64().filter(|seconds| *seconds <= SECONDS_MAX))
+    }
+
+    pub(super) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+        value(deserializer).map(|value| value.as_str().map(ToOwned::to_owned))
+    }
+
+    /// `{}` is no position.
+    pub(super) fn position<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Position>, D::Error> {
+        let value = value(deserializer)?;
+        let field = |name: &str| value.get(name).and_then(Value::as_u64);
+        Ok(field("tag_tid")
+            .zip(field("entry_tid"))
+            .map(|(tag_tid, entry_tid)| Position { tag_tid, entry_tid }))
+    }
+}
+
+#[cfg(test)]
+mod tests;

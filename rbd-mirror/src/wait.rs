@@ -1,0 +1,310 @@
+//! Waiting, with a deadline, for what a site does by itself. Nothing else in this crate sleeps.
+//!
+//! Each wait looks at what is authoritative (roles, journals, mirror snapshots), not at status texts, and ends early where what
+//! it sees will not turn into what it waits for. A status is consulted only for that: a split brain or an error has to be seen
+//! in two different reports of the daemon before it is believed, since both are echoed for a moment during every switch-over.
+
+use std::thread;
+use std::time::{Duration, SystemTime};
+
+use crate::deadline::Deadline;
+use crate::error::{Error, Hopeless, Result};
+use crate::health::Health;
+use crate::mode::MirrorImageMode;
+use crate::name::{GlobalImageId, ImageId, Subject};
+use crate::pool::Pool;
+use crate::status::{ImageStatus, SiteState};
+use crate::sync::{SyncState, demotion_has_arrived, sync_state};
+
+/// What one look saw.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Seen<T> {
+    /// It has happened.
+    Done(T),
+    /// Not yet; what was seen instead, in words.
+    NotYet(String),
+}
+
+/// The first pause between two looks; it doubles up to [`PAUSE_MAX`].
+const PAUSE_MIN: Duration = Duration::from_millis(25);
+
+/// rbd-mirror itself acts once a second at the fastest, so looking more often sees nothing more.
+const PAUSE_MAX: Duration = Duration::from_secs(1);
+
+/// Looks until `look` has seen it, or the deadline is over. A site that does not answer is looked at again; every other error
+/// ends the wait.
+///
+/// # Errors
+/// [`Error::TimedOut`] with what was seen last; whatever `look` answers.
+pub fn until<T>(
+    awaited: &'static str,
+    on: &Subject,
+    deadline: Deadline,
+    mut look: impl FnMut() -> Result<Seen<T>>,
+) -> Result<T> {
+    let _span = tracing::debug_span!("wait", awaited, on = %on).entered();
+    let mut pause = PAUSE_MIN;
+    loop {
+        let last = match look() {
+            Ok(Seen::Done(value)) => return Ok(value),
+            Ok(Seen::NotYet(last)) => last,
+            Err(error) if error.is_unreachable() => error.to_string(),
+            Err(error) => return Err(error),
+        };
+        if deadline.is_over() {
+            let waited = deadline.waited();
+            return Err(Error::TimedOut { awaited, on: on.clone(), waited, last: last.into() });
+        }
+        thread::sleep(pause.min(deadline.left()));
+        pause = (pause * 2).min(PAUSE_MAX);
+    }
+}
+
+/// A view of the pool whose operations end with the deadline.
+fn within(pool: &Pool, deadline: Deadline) -> Pool {
+    pool.bounded_by(deadline.left().clamp(Duration::from_millis(100), pool.bound()))
+}
+
+/// Waits until the replica has all that the primary has committed: the first copy is complete, and the replay is up to date.
+///
+/// This is what "protected" means. It is read from the primary's journal or the replica's newest mirror snapshot; the status's
+/// "0 behind" would not do.
+///
+/// # Errors
+/// [`Error::Hopeless`] on a split brain, an error of the replay that persists, or two primaries; [`Error::TimedOut`] with the
+/// last [`SyncState`]; [`Error::NotFound`] if the primary has no such image.
+pub fn caught_up(
+    primary: &Pool,
+    replica: &Pool,
+    id: &GlobalImageId,
+    deadline: impl Into<Deadline>,
+) -> Result<()> {
+    let deadline = deadline.into();
+    let awaited = "caught up";
+    let on = named(primary, id);
+    let mut watch = Watch::new(awaited, &on);
+    until(awaited, &on, deadline, || {
+        let (primary, replica) = (within(primary, deadline), within(replica, deadline));
+        match sync_state(&primary, &replica, id)? {
+            SyncState::CaughtUp => Ok(Seen::Done(())),
+            state => {
+                watch.look(&replica, id)?;
+                Ok(Seen::NotYet(state.to_string()))
+            }
+        }
+    })
+}
+
+/// Waits until the site that follows has registered with the journal of the replica at `replica`, so that it will be able to
+/// follow back after a switch-over.
+///
+/// A promotion before that ends in a split brain with identical data. It concerns images that have been mirrored for less than
+/// about half a minute. In snapshot mode there is nothing to wait for.
+///
+/// # Errors
+/// [`Error::TimedOut`]: is a daemon running at `primary`, and does it have `replica` as a peer that it receives from?
+pub fn reverse_registered(
+    primary: &Pool,
+    replica: &Pool,
+    id: &GlobalImageId,
+    deadline: impl Into<Deadline>,
+) -> Result<()> {
+    let deadline = deadline.into();
+    let uuid = primary.mirror_uuid()?;
+    until("registered for the way back", &named(replica, id), deadline, || {
+        let image = within(replica, deadline).open_by_global_id_read_only(id)?;
+        if image.mirror_mode()? == Some(MirrorImageMode::Snapshot) || image.journal()?.peer(&uuid).is_some() {
+            return Ok(Seen::Done(()));
+        }
+        Ok(Seen::NotYet("the other site's daemon is not a client of this journal yet".to_owned()))
+    })
+}
+
+/// Waits until a demotion at `demoted` has arrived at `here` with everything before it, so that a clean promotion at `here`
+/// succeeds and loses nothing.
+///
+/// # Errors
+/// [`Error::Hopeless`] if the image is still primary at `demoted`, if its demotion was broken off half-way (promote there
+/// again, then demote again), or if the daemon at `here` reports a persistent error; [`Error::TimedOut`].
+pub fn demotion_arrived(
+    demoted: &Pool,
+    here: &Pool,
+    id: &GlobalImageId,
+    deadline: impl Into<Deadline>,
+) -> Result<()> {
+    let deadline = deadline.into();
+    let awaited = "promotable: the demotion has not arrived";
+    let on = named(here, id);
+    let hopeless = |seen| Error::Hopeless { awaited, on: on.clone(), seen };
+    let source = demoted.open_by_global_id_read_only(id)?;
+    if source.role()?.is_primary() {
+        return Err(hopeless(Hopeless::StillPrimary));
+    }
+    if source.mirror_mode()? == Some(MirrorImageMode::Journal) && source.journal()?.has_broken_demotion() {
+        return Err(hopeless(Hopeless::BrokenDemotion));
+    }
+    drop(source);
+    let mut watch = Watch::new(awaited, &on);
+    until(awaited, &on, deadline, || {
+        let here = within(here, deadline);
+        if demotion_has_arrived(&here, id)? {
+            return Ok(Seen::Done(()));
+        }
+        let status = watch.look(&here, id)?;
+        Ok(Seen::NotYet(status.map_or_else(|| "no status".to_owned(), |status| status.to_string())))
+    })
+}
+
+/// Waits until the image is primary at `here`, non-primary at `there`, and `there` follows `here`.
+///
+/// # Errors
+/// [`Error::Hopeless`] on two primaries or a split brain; [`Error::TimedOut`].
+pub fn settled(here: &Pool, there: &Pool, id: &GlobalImageId, deadline: impl Into<Deadline>) -> Result<()> {
+    let deadline = deadline.into();
+    let awaited = "settled";
+    let on = named(here, id);
+    let other = there.open_by_global_id_read_only(id)?.role()?;
+    if here.open_by_global_id_read_only(id)?.role()?.is_primary() && other.is_primary() {
+        return Err(Error::Hopeless { awaited, on, seen: Hopeless::TwoPrimaries });
+    }
+    caught_up(here, there, id, deadline)
+}
+
+/// Waits until a resync that was asked for at `here` is through: the old image is gone, a new one is there under the same global
+/// id, and it has caught up with `primary`. `old` is the id that the image had before.
+///
+/// In between there is no image at all for some seconds; that is progress, not an error.
+///
+/// # Errors
+/// As [`caught_up`]; [`Error::TimedOut`].
+pub fn resynced(
+    primary: &Pool,
+    here: &Pool,
+    id: &GlobalImageId,
+    old: &ImageId,
+    deadline: impl Into<Deadline>,
+) -> Result<ImageId> {
+    let deadline = deadline.into();
+    let new = until("fetched anew", &named(here, id), deadline, || match within(here, deadline).find(id) {
+        Ok(found) if found != *old => Ok(Seen::Done(found)),
+        Ok(_) => Ok(Seen::NotYet("the old copy is still there".to_owned())),
+        Err(Error::NotFound { .. }) => {
+            Ok(Seen::NotYet("the old copy is gone, the new one not there yet".to_owned()))
+        }
+        Err(error) => Err(error),
+    })?;
+    caught_up(primary, here, id, deadline)?;
+    Ok(new)
+}
+
+/// Waits until the pool's rbd-mirror daemons are there and healthy.
+///
+/// # Errors
+/// [`Error::TimedOut`] with the daemons' own words; [`Error::Command`] without the capability to ask the manager for them.
+pub fn daemon_healthy(pool: &Pool, deadline: impl Into<Deadline>) -> Result<()> {
+    let deadline = deadline.into();
+    until("served by a healthy rbd-mirror daemon", &pool.subject(), deadline, || {
+        let daemons = within(pool, deadline).daemons()?;
+        let healthy = daemons.iter().any(|daemon| daemon.health == Health::Ok);
+        if healthy {
+            return Ok(Seen::Done(()));
+        }
+        let words: Vec<String> = daemons.iter().map(ToString::to_string).collect();
+        Ok(Seen::NotYet(if words.is_empty() { "no daemon".to_owned() } else { words.join("; ") }))
+    })
+}
+
+fn named(pool: &Pool, id: &GlobalImageId) -> Subject {
+    pool.spec().image(format!("global id {id}")).into()
+}
+
+/// Sees in the statuses what will not mend itself.
+struct Watch<'a> {
+    awaited: &'static str,
+    on: &'a Subject,
+    /// The last report that was bad, by the time it was written.
+    bad: Option<(String, Option<SystemTime>)>,
+}
+
+impl<'a> Watch<'a> {
+    fn new(awaited: &'static str, on: &'a Subject) -> Self {
+        Self { awaited, on, bad: None }
+    }
+
+    /// Reads the replica's status, where there is one. Two bad reports of different times are believed.
+    fn look(&mut self, replica: &Pool, id: &GlobalImageId) -> Result<Option<ImageStatus>> {
+        let status = match replica.open_by_global_id_read_only(id).and_then(|image| image.status()) {
+            Ok(status) => status,
+            Err(Error::NotFound { .. }) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let Some(local) = status.local.as_ref().filter(|local| local.state == SiteState::Error && local.up)
+        else {
+            self.bad = None;
+            return Ok(Some(status));
+        };
+        let report = (local.description.text.clone(), local.last_update);
+        let believed =
+            self.bad.as_ref().is_some_and(|(text, written)| *text == report.0 && *written < report.1);
+        if believed {
+            let seen = if local.description.is_split_brain() {
+                Hopeless::SplitBrain
+            } else {
+                Hopeless::ReplayError(report.0.into())
+            };
+            return Err(Error::Hopeless { awaited: self.awaited, on: self.on.clone(), seen });
+        }
+        if self.bad.as_ref().is_none_or(|(text, _)| *text != report.0) {
+            self.bad = Some(report);
+        }
+        Ok(Some(status))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{Seen, until};
+    use crate::deadline::Deadline;
+    use crate::error::Error;
+    use crate::name::Subject;
+    use crate::op::Op;
+
+    const LONG: Duration = Duration::from_secs(20);
+
+    fn subject() -> Subject {
+        Subject::Cluster("site-a".into())
+    }
+
+    #[test]
+    fn a_wait_looks_once_more_than_it_says_not_yet() {
+        let mut looks = 0;
+        let seen = until("done", &subject(), Deadline::after(LONG), || {
+            looks += 1;
+            Ok(if looks == 3 { Seen::Done(looks) } else { Seen::NotYet(String::new()) })
+        });
+        assert_eq!(seen.unwrap(), 3);
+    }
+
+    #[test]
+    fn a_wait_that_ends_without_it_names_what_was_seen_last() {
+        let waited = until::<()>("done", &subject(), Deadline::after(Duration::from_millis(60)), || {
+            Ok(Seen::NotYet("half-way".to_owned()))
+        });
+        let text = waited.unwrap_err().to_string();
+        assert!(text.contains("done") && text.contains("half-way"), "{text}");
+    }
+
+    #[test]
+    fn a_site_that_does_not_answer_is_looked_at_again_and_other_errors_end_the_wait() {
+        let mut looks = 0;
+        let ended = until::<()>("done", &subject(), Deadline::after(LONG), || {
+            looks += 1;
+            let (op, on) = (Op::Status, subject());
+            Err(if looks == 1 { Error::InDoubt { op, on, waited: LONG } } else { Error::NotFound { op, on } })
+        });
+        assert!(matches!(ended, Err(Error::NotFound { .. })));
+        assert_eq!(looks, 2);
+    }
+}
