@@ -6,6 +6,7 @@ mod bindgen;
     expect(dead_code, reason = "only the build without the feature starts cargo")
 )]
 mod cargo;
+mod lab;
 mod root;
 
 use std::process::ExitCode;
@@ -25,6 +26,8 @@ struct Arguments {
 enum Command {
     /// Regenerate the checked-in bindings of ceph-sys from the installed headers
     Bindgen(bindgen::Arguments),
+    /// Two real Ceph sites on this machine
+    Lab(lab::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -40,5 +43,6 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Bindgen(arguments) => bindgen::run(arguments),
+        Command::Lab(arguments) => lab::run(arguments),
     }
 }

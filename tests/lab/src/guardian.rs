@@ -1,0 +1,61 @@
+//! Who clears away after a lab whose owner ends without doing so, by SIGKILL say, or holding it in a static.
+//!
+//! A shell waits for the end of its input. The other end of that pipe is the owner's, and the kernel closes it however
+//! the owner ends. Then the shell kills the daemons that are on record (pid and start time) and removes the directory.
+
+use std::io::{self, Write};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, ChildStdin, Command, Stdio};
+
+use crate::directory::Directory;
+use crate::error::{At, Result};
+use crate::process::Process;
+
+/// `$1` is the lab's directory, `$2` its claim of ports, `$3` the owner. A word on the input means that all is well; so does another owner in
+/// the record, looked at under the lab's lock: then somebody else has already taken over.
+const SCRIPT: &str = r#"
+read -r word && exit 0
+exec 9>>"$1/lock" || exit 0
+flock -w 60 9 || exit 1
+grep -qF "\"owner\": \"$3\"" "$1/lab.json" || exit 0
+set -- "$1" "$2"
+for file in "$1"/run/*.pid; do
+    read -r pid started < "$file" || continue
+    read -r stat < "/proc/$pid/stat" || continue
+    set -- "$1" "$2" ${stat##*) }
+    [ "${22}" = "$started" ] && kill -KILL "$pid" && timeout 20 tail -s 0.05 --pid="$pid" -f /dev/null
+done 2>/dev/null
+rm -f "$2"
+rm -rf "$1/made" "$1/data" "$1/run" "$1/etc" "$1/log" "$1/lab.json" "$1/lock"
+rmdir "$1"
+"#;
+
+/// The guardian of a lab, for as long as this process lives or until it is dismissed.
+#[derive(Debug)]
+pub(crate) struct Guardian {
+    shell: Child,
+    pipe: ChildStdin,
+}
+
+impl Guardian {
+    /// Posts a guardian that acts when this process ends.
+    pub(crate) fn post(directory: &Directory, claim: &Path, owner: Process) -> Result<Self> {
+        let mut command = Command::new("sh");
+        command.args(["-c", SCRIPT, "lab-guardian"]).arg(directory.path()).arg(claim).arg(owner.to_text());
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).current_dir("/");
+        // What ends its owner's process group is not to end it.
+        command.process_group(0);
+        let mut shell = command.spawn().at("post a guardian over", directory.path())?;
+        let pipe = shell.stdin.take().ok_or_else(io::Error::last_os_error);
+        Ok(Self { shell, pipe: pipe.at("post a guardian over", directory.path())? })
+    }
+
+    /// Sends the guardian home: the lab is gone, or stays on purpose.
+    pub(crate) fn dismiss(mut self) {
+        // If it is gone already there is nobody to tell.
+        let _ = writeln!(self.pipe, "done");
+        drop(self.pipe);
+        let _ = self.shell.wait();
+    }
+}

@@ -1,0 +1,245 @@
+//! The daemons as plain processes: starting them, and the five things that can happen to them.
+//!
+//! This is all that would differ if the daemons ran elsewhere, in containers say.
+
+use std::fs;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
+use std::time::{Duration, SystemTime};
+
+use rustix::process::Signal;
+
+use crate::directory::{Directory, absent_is_fine};
+use crate::error::{At, Error, Result};
+use crate::keys::mirror_user;
+use crate::options::Peering;
+use crate::process::{Life, Process};
+use crate::site::{Daemon, SiteId};
+use crate::tool::FOREIGN_VARIABLES;
+use crate::wait::{Seen, until};
+
+/// How long a daemon may take over ending in good order before it is killed.
+const STOP_MAX: Duration = Duration::from_secs(20);
+/// How long the kernel may take over ending a killed process: it may be in the middle of a write.
+const KILL_MAX: Duration = Duration::from_secs(20);
+/// How long a program may take from its start to its own pid file.
+const LAUNCH_MAX: Duration = Duration::from_secs(10);
+
+/// Writes the pid and start time of the shell, then becomes the daemon, which keeps both. So no daemon ever runs that
+/// is not on record, however suddenly the process that started it ends. Field 22 is the start time, see proc(5).
+const LAUNCHER: &str = r#"
+pid_file=$1; shift
+read -r stat < /proc/$$/stat || exit 1
+pid=$$; daemon=$#
+set -- ${stat##*) } "$@"
+echo "$pid ${20}" > "$pid_file.new" && mv "$pid_file.new" "$pid_file" || exit 1
+shift $(($# - daemon))
+exec "$@"
+"#;
+
+/// What a daemon does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It runs.
+    Running,
+    /// It exists and does nothing: frozen.
+    Frozen,
+    /// It was started and is gone, without having been stopped.
+    Dead,
+    /// It was not started, or was stopped.
+    Stopped,
+}
+
+/// One line of a lab's status.
+#[derive(Clone, Debug)]
+pub struct DaemonStatus {
+    /// Its site.
+    pub site: SiteId,
+    /// Which daemon.
+    pub daemon: Daemon,
+    /// What it does.
+    pub state: State,
+    /// Its process, if there is one.
+    pub pid: Option<i32>,
+    /// The memory it occupies, in bytes.
+    pub resident_bytes: Option<u64>,
+}
+
+/// The daemons of a lab.
+#[derive(Clone, Debug)]
+pub(crate) struct Processes {
+    directory: Directory,
+}
+
+impl Processes {
+    pub(crate) fn new(directory: &Directory) -> Self {
+        Self { directory: directory.clone() }
+    }
+
+    fn process(&self, site: SiteId, daemon: Daemon) -> Option<Process> {
+        Process::read(&self.directory.pid_file(site, daemon))
+    }
+
+    pub(crate) fn state(&self, site: SiteId, daemon: Daemon) -> State {
+        match self.process(site, daemon).map(Process::life) {
+            None => State::Stopped,
+            Some(None) => State::Dead,
+            Some(Some(Life::Running)) => State::Running,
+            Some(Some(Life::Frozen)) => State::Frozen,
+        }
+    }
+
+    pub(crate) fn status(&self, site: SiteId, daemon: Daemon) -> DaemonStatus {
+        let state = self.state(site, daemon);
+        let process = self.process(site, daemon).filter(|process| process.life().is_some());
+        DaemonStatus {
+            site,
+            daemon,
+            state,
+            pid: process.map(Process::pid),
+            resident_bytes: process.and_then(Process::resident_bytes),
+        }
+    }
+
+    /// Fails if the daemon has ended.
+    pub(crate) fn expect_alive(&self, site: SiteId, daemon: Daemon) -> Result<()> {
+        if matches!(self.state(site, daemon), State::Running | State::Frozen) {
+            return Ok(());
+        }
+        let log = self.directory.output(site, daemon);
+        let text = fs::read_to_string(&log).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().collect();
+        let tail = lines[lines.len().saturating_sub(20)..].join("\n");
+        Err(Error::Died { site, daemon, log, tail })
+    }
+
+    /// Starts a daemon, unless it exists.
+    pub(crate) fn start(&self, site: SiteId, daemon: Daemon, peering: Peering) -> Result<()> {
+        if matches!(self.state(site, daemon), State::Running | State::Frozen) {
+            return Ok(());
+        }
+        self.forget(site, daemon)?;
+        // A killed daemon leaves its socket, and nobody is to find it before the new one has its own.
+        let socket = self.directory.socket(site, daemon);
+        absent_is_fine(fs::remove_file(&socket)).at("remove", &socket)?;
+        let output = self.directory.output(site, daemon);
+        let out = fs::OpenOptions::new().create(true).append(true).open(&output).at("open", &output)?;
+        let errors = out.try_clone().at("open", &output)?;
+        let mut command = self.launcher(site, daemon, peering);
+        command.stdin(Stdio::null()).stdout(out).stderr(errors);
+        let mut child = command.spawn().at("start a shell for", &output)?;
+        // From here the daemon is known by its pid file; dropping `child` does not end it.
+        let what = format!("{daemon} of {site} to be launched");
+        until(&what, LAUNCH_MAX, &self.directory.log(), || {
+            if self.process(site, daemon).is_some() {
+                return Ok(Seen::Done(()));
+            }
+            match child.try_wait().at("wait for", &output)? {
+                Some(_) => self.expect_alive(site, daemon).map(Seen::Done),
+                None => Ok(Seen::NotYet("no pid file".to_owned())),
+            }
+        })
+    }
+
+    fn launcher(&self, site: SiteId, daemon: Daemon, peering: Peering) -> Command {
+        let user = mirror_user(site);
+        let (program, id) = match daemon {
+            Daemon::Mon => ("ceph-mon", "a"),
+            Daemon::Mgr => ("ceph-mgr", "x"),
+            Daemon::Osd => ("ceph-osd", "0"),
+            Daemon::RbdMirror => ("rbd-mirror", user.as_str()),
+        };
+        let mut command = Command::new("sh");
+        command.args(["-c", LAUNCHER, "sh"]).arg(self.directory.pid_file(site, daemon));
+        command.arg(program).args(["-f", "--cluster", site.name(), "--id", id]);
+        command.arg("--conf").arg(self.directory.conf(site));
+        for variable in FOREIGN_VARIABLES {
+            command.env_remove(variable);
+        }
+        // rbd-mirror looks for its peer's file, `site-b.conf`, in the current folder. The guide's peers need it there;
+        // peers made from bootstrap tokens must do without, so they are not helped.
+        command.current_dir(match peering {
+            Peering::Full => self.directory.etc(),
+            Peering::None => self.directory.run(),
+        });
+        if daemon == Daemon::RbdMirror {
+            // Its connection to a peer that has no file would put a socket into the machine's own /run/ceph.
+            command.env("CEPH_ARGS", format!("--run-dir={}", self.directory.run().display()));
+        }
+        // Out of the terminal's process group: Ctrl-C at a test is not an accident at a site.
+        command.process_group(0);
+        command
+    }
+
+    /// Ends a daemon in good order, and by force if it takes too long.
+    pub(crate) fn stop(&self, site: SiteId, daemon: Daemon) -> Result<()> {
+        self.signal(site, daemon, Signal::TERM)?;
+        // A frozen process acts on nothing but SIGKILL until it is thawed.
+        self.signal(site, daemon, Signal::CONT)?;
+        match self.await_gone(site, daemon, STOP_MAX) {
+            Err(Error::TimedOut { .. }) => self.kill(site, daemon)?,
+            other => other?,
+        }
+        self.forget(site, daemon)
+    }
+
+    /// Ends a daemon at once. Its pid file stays: the daemon counts as dead, not as stopped.
+    pub(crate) fn kill(&self, site: SiteId, daemon: Daemon) -> Result<()> {
+        self.signal(site, daemon, Signal::KILL)?;
+        self.await_gone(site, daemon, KILL_MAX)
+    }
+
+    /// Kills several daemons: all signals first, then all waits.
+    pub(crate) fn kill_all(&self, daemons: &[(SiteId, Daemon)]) -> Result<()> {
+        for (site, daemon) in daemons {
+            self.signal(*site, *daemon, Signal::KILL)?;
+        }
+        daemons.iter().try_for_each(|(site, daemon)| self.await_gone(*site, *daemon, KILL_MAX))
+    }
+
+    /// Stops a daemon's execution, so that it neither answers nor refuses.
+    pub(crate) fn freeze(&self, site: SiteId, daemon: Daemon) -> Result<()> {
+        if self.state(site, daemon) != State::Running {
+            return Ok(());
+        }
+        let marker = self.directory.frozen(site, daemon);
+        fs::write(&marker, "").at("write", &marker)?;
+        self.signal(site, daemon, Signal::STOP)?;
+        let what = format!("{daemon} of {site} to stand still");
+        until(&what, KILL_MAX, &self.directory.log(), || {
+            let state = self.state(site, daemon);
+            Ok(Seen::when(state == State::Frozen, || format!("{state:?}")))
+        })
+    }
+
+    /// Lets a frozen daemon go on. Returns how long it was frozen, if it was.
+    pub(crate) fn thaw(&self, site: SiteId, daemon: Daemon) -> Result<Option<Duration>> {
+        let marker = self.directory.frozen(site, daemon);
+        let since = fs::metadata(&marker).and_then(|metadata| metadata.modified()).ok();
+        let was_frozen = self.state(site, daemon) == State::Frozen;
+        self.signal(site, daemon, Signal::CONT)?;
+        absent_is_fine(fs::remove_file(&marker)).at("remove", &marker)?;
+        let frozen_for =
+            since.and_then(|since| SystemTime::now().duration_since(since).ok()).unwrap_or(Duration::MAX);
+        Ok(was_frozen.then_some(frozen_for))
+    }
+
+    fn signal(&self, site: SiteId, daemon: Daemon, signal: Signal) -> Result<()> {
+        self.process(site, daemon).map_or(Ok(()), |process| process.signal(signal).map(drop))
+    }
+
+    fn await_gone(&self, site: SiteId, daemon: Daemon, within: Duration) -> Result<()> {
+        let what = format!("{daemon} of {site} to end");
+        until(&what, within, &self.directory.log(), || {
+            let state = self.state(site, daemon);
+            Ok(Seen::when(matches!(state, State::Dead | State::Stopped), || format!("{state:?}")))
+        })
+    }
+
+    fn forget(&self, site: SiteId, daemon: Daemon) -> Result<()> {
+        for file in [self.directory.pid_file(site, daemon), self.directory.frozen(site, daemon)] {
+            absent_is_fine(fs::remove_file(&file)).at("remove", &file)?;
+        }
+        Ok(())
+    }
+}
