@@ -1,6 +1,8 @@
 //! How two sites come up: from nothing, or from kept data; and what "healthy" means.
 
 use std::fs;
+use std::iter;
+use std::os::unix::fs::symlink;
 use std::panic;
 use std::thread;
 use std::time::Duration;
@@ -70,6 +72,7 @@ fn site_from_nothing(lab: &Lab, id: SiteId) -> Result<()> {
     let (directory, site) = (lab.directory(), lab.site(id));
     let conf = directory.conf(id);
     fs::write(&conf, conf::text(directory, lab.record(), id)).at("write", &conf)?;
+    show_confs(lab, id)?;
     keys::make(directory, id)?;
     make_monitor(lab, id)?;
     lab.start_only(id, Daemon::Mon)?;
@@ -93,6 +96,20 @@ fn site_from_nothing(lab: &Lab, id: SiteId) -> Result<()> {
     for (pool, mode) in lab.options().mirrored() {
         // Named before it is peered: a peer made without names never gets healthy.
         site.rbd_text(["mirror", "pool", "enable", "--site-name", id.name(), pool, mode.name()])?;
+    }
+    Ok(())
+}
+
+/// Lets the daemons of `site` find the files they are to find: a site's own always, the other's where peers name it.
+///
+/// The guide's peers need the other's. Peers made from bootstrap tokens must do without, and are not to be helped.
+fn show_confs(lab: &Lab, site: SiteId) -> Result<()> {
+    let folder = lab.directory().seen_by(site);
+    fs::create_dir_all(&folder).at("make", &folder)?;
+    let other = Some(site.other()).filter(|_| lab.options().peering == Peering::Full);
+    for seen in iter::once(site).chain(other) {
+        let link = folder.join(format!("{seen}.conf"));
+        symlink(lab.directory().conf(seen), &link).at("make", &link)?;
     }
     Ok(())
 }

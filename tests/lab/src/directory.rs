@@ -66,6 +66,11 @@ impl Directory {
         self.etc().join(format!("{site}.conf"))
     }
 
+    /// The current folder of a site's daemons, with the configuration files that they can find by a site's name.
+    pub(crate) fn seen_by(&self, site: SiteId) -> PathBuf {
+        self.etc().join(format!("seen-by-{site}"))
+    }
+
     /// The keyring of a client, named as in `client.admin`.
     pub(crate) fn client_keyring(&self, site: SiteId, client: &str) -> PathBuf {
         self.etc().join(format!("{site}.{client}.keyring"))

@@ -165,7 +165,7 @@ impl Lab {
 
     /// Ends daemons of a site in good order.
     pub fn stop(&self, site: SiteId, daemons: &[Daemon]) -> Result<()> {
-        in_order(daemons).rev().try_for_each(|daemon| self.processes.stop(site, daemon))
+        in_order(daemons).rev().try_for_each(|daemon| self.processes.stop_all(&[(site, daemon)]))
     }
 
     /// Ends daemons of a site at once: a power cut.
@@ -240,7 +240,7 @@ impl Lab {
 
     /// Starts a daemon without waiting for its answer.
     pub(crate) fn start_only(&self, site: SiteId, daemon: Daemon) -> Result<()> {
-        self.processes.start(site, daemon, self.record.options.peering)
+        self.processes.start(site, daemon)
     }
 
     pub(crate) fn await_answer(&self, site: SiteId, daemon: Daemon, within: Duration) -> Result<()> {
@@ -296,14 +296,16 @@ pub(crate) fn take_down(directory: &Directory, lock: &Lock, teardown: Teardown) 
 /// Ends the daemons and removes their files; the lock stays.
 fn take_down_contents(directory: &Directory, _held: &Lock, teardown: Teardown) -> Result<()> {
     let processes = Processes::new(directory);
-    let all: Vec<(SiteId, Daemon)> =
-        Daemon::ALL.into_iter().rev().flat_map(|daemon| SiteId::ALL.map(|site| (site, daemon))).collect();
+    let pairs = |daemon| SiteId::ALL.map(|site| (site, daemon));
     match teardown {
-        // In good order and rbd-mirror first, so that it gives its locks back.
-        Teardown::KeepData => all.iter().try_for_each(|(site, daemon)| processes.stop(*site, *daemon)),
+        // In good order and rbd-mirror first, so that it gives its locks back while there is an OSD to take them.
+        Teardown::KeepData => {
+            let mut order = Daemon::ALL.into_iter().rev();
+            order.try_for_each(|daemon| processes.stop_all(&pairs(daemon)))
+        }
         // Nothing of theirs is going to be read again.
         Teardown::Everything | Teardown::KeepLogs => {
-            processes.kill_all(&all)?;
+            processes.kill_all(&Daemon::ALL.map(pairs).concat())?;
             directory.wipe(teardown == Teardown::KeepLogs)
         }
     }

@@ -5,21 +5,21 @@
 use std::fs;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use rustix::process::Signal;
 
 use crate::directory::{Directory, absent_is_fine};
 use crate::error::{At, Error, Result};
 use crate::keys::mirror_user;
-use crate::options::Peering;
 use crate::process::{Life, Process};
 use crate::site::{Daemon, SiteId};
 use crate::tool::FOREIGN_VARIABLES;
 use crate::wait::{Seen, until};
 
-/// How long a daemon may take over ending in good order before it is killed.
-const STOP_MAX: Duration = Duration::from_secs(20);
+/// How long a daemon may take over ending in good order before it is killed. An rbd-mirror whose peer is frozen took
+/// 6 s; one whose peer is gone does not end.
+const STOP_MAX: Duration = Duration::from_secs(10);
 /// How long the kernel may take over ending a killed process: it may be in the middle of a write.
 const KILL_MAX: Duration = Duration::from_secs(20);
 /// How long a program may take from its start to its own pid file.
@@ -114,7 +114,7 @@ impl Processes {
     }
 
     /// Starts a daemon, unless it exists.
-    pub(crate) fn start(&self, site: SiteId, daemon: Daemon, peering: Peering) -> Result<()> {
+    pub(crate) fn start(&self, site: SiteId, daemon: Daemon) -> Result<()> {
         if matches!(self.state(site, daemon), State::Running | State::Frozen) {
             return Ok(());
         }
@@ -125,7 +125,7 @@ impl Processes {
         let output = self.directory.output(site, daemon);
         let out = fs::OpenOptions::new().create(true).append(true).open(&output).at("open", &output)?;
         let errors = out.try_clone().at("open", &output)?;
-        let mut command = self.launcher(site, daemon, peering);
+        let mut command = self.launcher(site, daemon);
         command.stdin(Stdio::null()).stdout(out).stderr(errors);
         let mut child = command.spawn().at("start a shell for", &output)?;
         // From here the daemon is known by its pid file; dropping `child` does not end it.
@@ -141,7 +141,7 @@ impl Processes {
         })
     }
 
-    fn launcher(&self, site: SiteId, daemon: Daemon, peering: Peering) -> Command {
+    fn launcher(&self, site: SiteId, daemon: Daemon) -> Command {
         let user = mirror_user(site);
         let (program, id) = match daemon {
             Daemon::Mon => ("ceph-mon", "a"),
@@ -156,12 +156,8 @@ impl Processes {
         for variable in FOREIGN_VARIABLES {
             command.env_remove(variable);
         }
-        // rbd-mirror looks for its peer's file, `site-b.conf`, in the current folder. The guide's peers need it there;
-        // peers made from bootstrap tokens must do without, so they are not helped.
-        command.current_dir(match peering {
-            Peering::Full => self.directory.etc(),
-            Peering::None => self.directory.run(),
-        });
+        // rbd-mirror looks for the files of both sites by their names, in the current folder after /etc/ceph.
+        command.current_dir(self.directory.seen_by(site));
         if daemon == Daemon::RbdMirror {
             // Its connection to a peer that has no file would put a socket into the machine's own /run/ceph.
             command.env("CEPH_ARGS", format!("--run-dir={}", self.directory.run().display()));
@@ -171,25 +167,25 @@ impl Processes {
         command
     }
 
-    /// Ends a daemon in good order, and by force if it takes too long.
-    pub(crate) fn stop(&self, site: SiteId, daemon: Daemon) -> Result<()> {
-        self.signal(site, daemon, Signal::TERM)?;
-        // A frozen process acts on nothing but SIGKILL until it is thawed.
-        self.signal(site, daemon, Signal::CONT)?;
-        match self.await_gone(site, daemon, STOP_MAX) {
-            Err(Error::TimedOut { .. }) => self.kill(site, daemon)?,
-            other => other?,
+    /// Ends daemons in good order, all at once, and by force those that take too long.
+    pub(crate) fn stop_all(&self, daemons: &[(SiteId, Daemon)]) -> Result<()> {
+        for (site, daemon) in daemons {
+            self.signal(*site, *daemon, Signal::TERM)?;
+            // A frozen process acts on nothing but SIGKILL until it is thawed.
+            self.signal(*site, *daemon, Signal::CONT)?;
         }
-        self.forget(site, daemon)
+        let start = Instant::now();
+        for (site, daemon) in daemons {
+            match self.await_gone(*site, *daemon, STOP_MAX.saturating_sub(start.elapsed())) {
+                Err(Error::TimedOut { .. }) => self.kill_all(&[(*site, *daemon)])?,
+                other => other?,
+            }
+            self.forget(*site, *daemon)?;
+        }
+        Ok(())
     }
 
-    /// Ends a daemon at once. Its pid file stays: the daemon counts as dead, not as stopped.
-    pub(crate) fn kill(&self, site: SiteId, daemon: Daemon) -> Result<()> {
-        self.signal(site, daemon, Signal::KILL)?;
-        self.await_gone(site, daemon, KILL_MAX)
-    }
-
-    /// Kills several daemons: all signals first, then all waits.
+    /// Ends daemons at once. Their pid files stay: the daemons count as dead, not as stopped.
     pub(crate) fn kill_all(&self, daemons: &[(SiteId, Daemon)]) -> Result<()> {
         for (site, daemon) in daemons {
             self.signal(*site, *daemon, Signal::KILL)?;
