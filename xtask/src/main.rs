@@ -1,13 +1,13 @@
 //! The project's own commands: `cargo xtask <command>`. One file a command; nothing here links Ceph.
 
 mod bindgen;
-#[cfg_attr(
-    feature = "bindgen",
-    expect(dead_code, reason = "only the build without the feature starts cargo")
-)]
 mod cargo;
+mod drill;
 mod lab;
 mod root;
+mod setup;
+mod test;
+mod tidy;
 
 use std::process::ExitCode;
 
@@ -24,10 +24,18 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Find what the project needs of the system, and install it
+    Setup,
+    /// The disaster-recovery drill on two real Ceph sites
+    Drill(drill::Arguments),
+    /// Everything that must hold, in tiers
+    Test(test::Arguments),
+    /// Two real Ceph sites on this machine, by hand
+    Lab(lab::Arguments),
+    /// The rules of the house that no compiler checks
+    Tidy,
     /// Regenerate the checked-in bindings of ceph-sys from the installed headers
     Bindgen(bindgen::Arguments),
-    /// Two real Ceph sites on this machine
-    Lab(lab::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -42,7 +50,11 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<ExitCode> {
     match command {
-        Command::Bindgen(arguments) => bindgen::run(arguments),
+        Command::Setup => setup::run(),
+        Command::Drill(arguments) => drill::run(arguments),
+        Command::Test(arguments) => test::run(&arguments),
         Command::Lab(arguments) => lab::run(arguments),
+        Command::Tidy => tidy::run(),
+        Command::Bindgen(arguments) => bindgen::run(arguments),
     }
 }

@@ -47,13 +47,16 @@ impl Pattern {
 impl Read for Pattern {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let length = usize::try_from(self.left).map_or(buffer.len(), |left| left.min(buffer.len()));
-        for byte in &mut buffer[..length] {
+        let mut rest = &mut buffer[..length];
+        while !rest.is_empty() {
             if self.used == self.word.len() {
                 self.word = self.next_word().to_le_bytes();
                 self.used = 0;
             }
-            *byte = self.word[self.used];
-            self.used += 1;
+            let (piece, after) = rest.split_at_mut(rest.len().min(self.word.len() - self.used));
+            piece.copy_from_slice(&self.word[self.used..self.used + piece.len()]);
+            self.used += piece.len();
+            rest = after;
         }
         self.left -= length as u64;
         Ok(length)

@@ -1,0 +1,132 @@
+//! `cargo xtask test`: everything that must hold, in tiers, from the quickest to the slowest.
+//!
+//! Every tier runs, whatever came of the one before. A tier that cannot run has failed: nothing is skipped.
+
+mod tee;
+mod tiers;
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+
+use crate::setup;
+use tee::Counts;
+use tiers::{TIERS, Tier};
+
+/// Which tiers to run.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// Only this tier; may be given several times
+    #[arg(long = "tier", value_name = "NAME")]
+    tiers: Vec<String>,
+    /// Say what the tiers are
+    #[arg(long)]
+    list: bool,
+}
+
+/// What came of a tier.
+struct Verdict {
+    tier: &'static Tier,
+    failure: Option<String>,
+    counts: Counts,
+    took: Duration,
+}
+
+/// Runs the tiers and reports all of them.
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
+    if arguments.list {
+        TIERS.iter().for_each(|tier| println!("{:10} {}", tier.name, tier.about));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let chosen = choose(&arguments.tiers)?;
+    setup::ensure()?;
+    let verdicts: Vec<Verdict> = chosen.into_iter().map(run_tier).collect();
+    println!("\n{}", table(&verdicts));
+    let failed = verdicts.iter().any(|verdict| verdict.failure.is_some());
+    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn choose(names: &[String]) -> Result<Vec<&'static Tier>> {
+    if let Some(unknown) = names.iter().find(|name| TIERS.iter().all(|tier| tier.name != **name)) {
+        let known: Vec<&str> = TIERS.iter().map(|tier| tier.name).collect();
+        bail!("no tier {unknown}; the tiers are {}", known.join(", "));
+    }
+    Ok(TIERS.iter().filter(|tier| names.is_empty() || names.iter().any(|name| name == tier.name)).collect())
+}
+
+fn run_tier(tier: &'static Tier) -> Verdict {
+    println!("\n== {}: {}", tier.name, tier.about);
+    let (start, mut counts, mut failures) = (Instant::now(), Counts::default(), Vec::new());
+    for step in tier.steps {
+        match step.run() {
+            Ok(outcome) => {
+                counts += outcome.counts;
+                failures.extend(outcome.failure);
+            }
+            Err(error) => failures.push(format!("{error:#}")),
+        }
+    }
+    let failure = (!failures.is_empty()).then(|| failures.join("; "));
+    let verdict = Verdict { tier, failure, counts, took: start.elapsed() };
+    println!("== {} {} in {:.1} s", tier.name, verdict.word(), verdict.took.as_secs_f64());
+    verdict
+}
+
+impl Verdict {
+    fn word(&self) -> &'static str {
+        if self.failure.is_some() { "FAILED" } else { "passed" }
+    }
+}
+
+/// The report: a line a tier, the reasons of failures, and the sums as the last lines.
+fn table(verdicts: &[Verdict]) -> String {
+    let mut text = format!("{:10} {:8} {:>14} {:>10}\n", "tier", "verdict", "tests passed", "seconds");
+    let mut tests = Counts::default();
+    for verdict in verdicts {
+        tests += verdict.counts;
+        let passed = if verdict.counts.total() == 0 { "-".to_owned() } else { verdict.counts.to_string() };
+        let seconds = verdict.took.as_secs_f64();
+        text += &format!("{:10} {:8} {passed:>14} {seconds:>10.1}\n", verdict.tier.name, verdict.word());
+    }
+    for verdict in verdicts {
+        if let Some(failure) = &verdict.failure {
+            text += &format!("{}: {failure}\n", verdict.tier.name);
+        }
+    }
+    let failed = verdicts.iter().filter(|verdict| verdict.failure.is_some()).count();
+    let passed = verdicts.len() - failed;
+    text + &format!(
+        "tests: {} passed, {} failed\ntiers: {passed} passed, {failed} failed",
+        tests.passed, tests.failed
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{TIERS, Verdict, choose, table};
+    use crate::test::tee::Counts;
+
+    #[test]
+    fn an_unknown_tier_is_refused_with_the_known_ones() {
+        let error = choose(&["unti".to_owned()]).expect_err("there is no such tier").to_string();
+        assert!(error.contains("unti") && error.contains("unit"), "{error}");
+        assert!(choose(&[]).is_ok_and(|all| all.len() == TIERS.len()));
+        assert!(choose(&["tidy".to_owned()]).is_ok_and(|one| one.len() == 1));
+    }
+
+    #[test]
+    fn the_report_names_every_failure_and_ends_with_the_sums() {
+        let verdict = |tier, failure: Option<&str>| Verdict {
+            tier: &TIERS[tier],
+            failure: failure.map(str::to_owned),
+            counts: Counts { passed: 2, failed: 1 },
+            took: Duration::ZERO,
+        };
+        let text = table(&[verdict(0, Some("first")), verdict(1, None), verdict(2, Some("second"))]);
+        assert!(text.contains("first") && text.contains("second"), "{text}");
+        assert!(text.ends_with("tests: 6 passed, 3 failed\ntiers: 1 passed, 2 failed"), "{text}");
+    }
+}

@@ -1,0 +1,156 @@
+//! The tiers as data, and how a step of one is run.
+
+use std::process::Command;
+
+use anyhow::Result;
+
+use super::tee::{Counts, tee};
+use crate::cargo::cargo;
+use crate::tidy;
+
+/// A kind of check.
+#[derive(Debug)]
+pub(super) struct Tier {
+    pub(super) name: &'static str,
+    pub(super) about: &'static str,
+    pub(super) steps: &'static [Step],
+}
+
+/// A part of a tier.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// A run of cargo with these arguments.
+    Cargo(&'static [&'static str]),
+    /// The same with warnings of rustdoc as errors.
+    StrictDocs(&'static [&'static str]),
+    /// The rules of the house.
+    Tidy,
+}
+
+/// What came of a step.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    pub(super) failure: Option<String>,
+    pub(super) counts: Counts,
+}
+
+const fn tier(name: &'static str, about: &'static str, steps: &'static [Step]) -> Tier {
+    Tier { name, about, steps }
+}
+
+/// Tiers that start sites come last and run one test at a time where a test needs both cores.
+pub(super) const TIERS: &[Tier] = &[
+    tier("fmt", "every file is formatted", &[Step::Cargo(&["fmt", "--all", "--check"])]),
+    tier("tidy", "the rules of the house", &[Step::Tidy]),
+    tier(
+        "clippy",
+        "no lint has anything to say",
+        &[Step::Cargo(&["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"])],
+    ),
+    tier(
+        "docs",
+        "the documentation builds without a warning",
+        &[Step::StrictDocs(&["doc", "--workspace", "--no-deps"])],
+    ),
+    tier(
+        "bindings",
+        "the bindings are what the installed headers give",
+        &[
+            Step::Cargo(&["test", "--package", "xtask", "--features", "bindgen", "bindgen"]),
+            Step::Cargo(&[
+                "run",
+                "--quiet",
+                "--package",
+                "xtask",
+                "--features",
+                "bindgen",
+                "--",
+                "bindgen",
+                "--check",
+            ]),
+        ],
+    ),
+    tier(
+        "unit",
+        "what needs no Ceph running, and the examples in the documentation",
+        &[
+            Step::Cargo(&["test", "--no-fail-fast", "--workspace", "--exclude", "lab", "--exclude", "tests"]),
+            Step::Cargo(&[
+                "test",
+                "--no-fail-fast",
+                "--package",
+                "lab",
+                "--package",
+                "tests",
+                "--lib",
+                "--bins",
+            ]),
+            Step::Cargo(&["test", "--no-fail-fast", "--package", "lab", "--package", "tests", "--doc"]),
+        ],
+    ),
+    tier(
+        "lab",
+        "the lab keeps its own promises",
+        &[Step::Cargo(&["test", "--package", "lab", "--test", "*"])],
+    ),
+    tier(
+        "one_site",
+        "our library against one real site",
+        &[Step::Cargo(&["test", "--no-fail-fast", "--package", "tests", "--test", "one_site"])],
+    ),
+    tier(
+        "two_sites",
+        "our library against two real sites that mirror each other",
+        &[Step::Cargo(&["test", "--no-fail-fast", "--package", "tests", "--test", "two_site"])],
+    ),
+    tier(
+        "drill",
+        "a whole disaster recovery",
+        &[Step::Cargo(&["run", "--quiet", "--package", "tests", "--bin", "drill"])],
+    ),
+];
+
+impl Step {
+    /// Runs the step. Its output goes where ours goes, as it comes.
+    pub(super) fn run(&self) -> Result<Outcome> {
+        match self {
+            Self::Cargo(arguments) => run(cargo().args(*arguments), arguments),
+            Self::StrictDocs(arguments) => {
+                run(cargo().env("RUSTDOCFLAGS", "--deny warnings").args(*arguments), arguments)
+            }
+            Self::Tidy => {
+                let violations = tidy::check()?;
+                violations.iter().for_each(|violation| println!("{violation}"));
+                let failure =
+                    (!violations.is_empty()).then(|| format!("{} rules are broken", violations.len()));
+                Ok(Outcome { failure, counts: Counts::default() })
+            }
+        }
+    }
+}
+
+fn run(command: &mut Command, arguments: &[&str]) -> Result<Outcome> {
+    let line = format!("cargo {}", arguments.join(" "));
+    println!("$ {line}");
+    let (status, counts) = tee(command)?;
+    let failure = (!status.success()).then(|| format!("`{line}` ended with {status}"));
+    Ok(Outcome { failure, counts })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Step, TIERS};
+
+    #[test]
+    fn a_step_that_fails_is_reported_with_its_command() {
+        let outcome = Step::Cargo(&["no-such-command"]).run().expect("cargo itself starts");
+        assert!(outcome.failure.is_some_and(|failure| failure.contains("cargo no-such-command")));
+    }
+
+    #[test]
+    fn no_two_tiers_have_the_same_name() {
+        for (at, tier) in TIERS.iter().enumerate() {
+            assert!(TIERS[..at].iter().all(|other| other.name != tier.name), "{}", tier.name);
+        }
+    }
+}
