@@ -83,7 +83,6 @@ fn missing() -> Vec<Need> {
 fn is_met(sign: Sign, toolchain: Option<&Path>) -> bool {
     match sign {
         Sign::Program(name) => {
-            // Daemons are in sbin on some distributions, and an ordinary user's path lacks that.
             let path = env::var_os("PATH").unwrap_or_default();
             env::split_paths(&path).any(|folder| folder.join(name).is_file())
         }
@@ -110,8 +109,9 @@ fn has_libclang() -> bool {
 
 /// Installs the needs as root on Debian and its like; otherwise fails with what to do.
 fn install(missing: &[Need]) -> Result<()> {
-    for need in missing {
-        println!("setup: missing: {} ({})", need.what, need.package);
+    for package in names(missing) {
+        let what = missing.iter().find(|need| need.package == package).map_or("", |need| need.what);
+        println!("setup: missing: {what} ({package})");
     }
     let (components, packages): (Vec<Need>, Vec<Need>) =
         missing.iter().partition(|need| matches!(need.sign, Sign::Component(_)));

@@ -14,7 +14,8 @@
 //! lab.kill(SiteId::A, Daemon::ALL)?;                        // the disaster
 //! println!("{}", b.pool_status("one")?);
 //! # Ok::<(), lab::Error>(())
-//! ```                                                       // dropped: no process and no file is left
+//! ```
+//! Dropped, the lab leaves no process and no file.
 //!
 //! | module | what |
 //! |---|---|
