@@ -1,7 +1,8 @@
 //! What lies where in a lab's directory.
 
-use std::fs;
+use std::fs::{self, DirBuilder};
 use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{self, Path, PathBuf};
 
 use crate::error::{At, Error, Result};
@@ -118,7 +119,7 @@ impl Directory {
     /// Makes the folders.
     pub(crate) fn make(&self) -> Result<()> {
         for folder in [self.etc(), self.run(), self.log(), self.data()] {
-            fs::create_dir_all(&folder).at("make", &folder)?;
+            make_private(&folder)?;
         }
         Ok(())
     }
@@ -165,6 +166,11 @@ impl Directory {
             other => absent_is_fine(other).at("remove", &self.path),
         }
     }
+}
+
+/// Makes a folder and those above it that only its owner may enter: a monitor's database holds every key.
+pub(crate) fn make_private(folder: &Path) -> Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder).at("make", folder)
 }
 
 /// Removing what is not there has succeeded.

@@ -24,7 +24,9 @@ for file in "$1"/run/*.pid; do
     read -r pid started < "$file" || continue
     read -r stat < "/proc/$pid/stat" || continue
     set -- "$1" "$2" ${stat##*) }
-    [ "${22}" = "$started" ] && kill -KILL "$pid" && timeout 20 tail -s 0.05 --pid="$pid" -f /dev/null
+    [ "${22}" = "$started" ] || continue
+    kill -KILL "$pid"
+    timeout 20 tail -s 0.05 --pid="$pid" -f /dev/null || exit 1
 done 2>/dev/null
 rm -f "$2"
 rm -rf "$1/made" "$1/data" "$1/run" "$1/etc" "$1/log" "$1/lab.json" "$1/lock"

@@ -8,6 +8,7 @@ use std::time::Duration;
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
+use crate::directory::make_private;
 use crate::error::{At, Result};
 use crate::wait::{Seen, until};
 
@@ -32,7 +33,7 @@ impl Lock {
     /// Takes the lock if it is free.
     pub(crate) fn attempt(path: &Path) -> Result<Option<Self>> {
         if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder).at("make", folder)?;
+            make_private(folder)?;
         }
         let file = OpenOptions::new().create(true).append(true).mode(0o600).open(path).at("open", path)?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {

@@ -6,7 +6,9 @@
 
 use std::env;
 use std::fs;
+use std::io::{Error as IoError, ErrorKind};
 use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -36,6 +38,16 @@ fn lock_file() -> PathBuf {
     base().join("register.lock")
 }
 
+/// Takes the register's lock. The folder for temporary files is everybody's: one that another user has made under our
+/// name is refused.
+fn lock() -> Result<Lock> {
+    let lock = Lock::acquire(&lock_file(), LOCK_MAX)?;
+    let folder = fs::symlink_metadata(base()).at("look at", &base())?;
+    let is_ours = folder.is_dir() && folder.uid() == getuid().as_raw();
+    let refused = || IoError::new(ErrorKind::PermissionDenied, "it is not ours");
+    is_ours.then_some(lock).ok_or_else(refused).at("use", &base())
+}
+
 /// The claim to the ports from `port` on.
 pub(crate) fn claim_file(port: u16) -> PathBuf {
     base().join(format!("ports-{port}"))
@@ -47,7 +59,7 @@ fn ports() -> impl Iterator<Item = u16> {
 
 /// Finds free ports for the lab in `directory` and, before anybody else may look, has its record written.
 pub(crate) fn claim(directory: &Directory, record: impl FnOnce(u16) -> Result<Record>) -> Result<Record> {
-    let _lock = Lock::acquire(&lock_file(), LOCK_MAX)?;
+    let _lock = lock()?;
     for port in ports() {
         if holder(port).is_some() || !can_bind(port) {
             continue;
@@ -66,7 +78,7 @@ pub(crate) fn release(directory: &Directory) -> Result<()> {
     if !base().exists() {
         return Ok(());
     }
-    let _lock = Lock::acquire(&lock_file(), LOCK_MAX)?;
+    let _lock = lock()?;
     for port in ports() {
         let file = claim_file(port);
         if fs::read(&file).is_ok_and(|path| path == directory.path().as_os_str().as_encoded_bytes()) {
@@ -102,7 +114,7 @@ fn orphans() -> Result<Vec<Directory>> {
     if !base().exists() {
         return Ok(Vec::new());
     }
-    let _lock = Lock::acquire(&lock_file(), LOCK_MAX)?;
+    let _lock = lock()?;
     let holders = ports().filter_map(holder);
     Ok(holders.filter(|(_, record)| record.is_orphan()).map(|(directory, _)| directory).collect())
 }

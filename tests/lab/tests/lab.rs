@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -70,6 +71,8 @@ fn an_image_arrives_at_the_other_site_and_down_leaves_no_process_and_no_file() -
     assert_eq!((here.primary, there.primary), (true, false));
     assert_eq!(here.global_id, there.global_id);
 
+    // Keys are in keyrings and in the monitors' databases: nobody else may enter.
+    assert_eq!(fs::metadata(lab.dir())?.permissions().mode() & 0o077, 0);
     let dir = lab.dir().to_owned();
     assert!(processes_of(&dir).len() >= 8);
     let start = Instant::now();
