@@ -1,0 +1,3 @@
+//! The disaster-recovery drill.
+
+fn main() {}

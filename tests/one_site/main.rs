@@ -1,0 +1,1 @@
+//! Our library against one real site.

@@ -1,0 +1,1 @@
+//! Our library against two real sites that mirror each other.
