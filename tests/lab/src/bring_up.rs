@@ -11,7 +11,6 @@ use serde_json::Value;
 
 use crate::admin_socket::ask;
 use crate::conf;
-use crate::directory::Directory;
 use crate::error::{At, Result};
 use crate::keys::{self, peer_user};
 use crate::lab::Lab;
@@ -79,7 +78,7 @@ fn site_from_nothing(lab: &Lab, id: SiteId) -> Result<()> {
     let osd = uuid()?;
     thread::scope(|scope| {
         // The OSD's file system and the monitor's birth take about as long; neither needs the other.
-        let file_system = scope.spawn(|| make_osd(directory, id, &osd));
+        let file_system = scope.spawn(|| make_osd(lab, id, &osd));
         lab.start_only(id, Daemon::Mgr)?;
         site.ceph_text(["osd", "new", osd.as_str(), "0"])?;
         file_system.join().unwrap_or_else(|panic| panic::resume_unwind(panic))
@@ -127,8 +126,8 @@ fn make_monitor(lab: &Lab, site: SiteId) -> Result<()> {
     if let Some(release) = &release {
         arguments.extend(["--set-min-mon-release", release]);
     }
-    Tool::new("monmaptool").args(arguments).args([&monmap]).text()?;
-    let mkfs = Tool::new("ceph-mon").args(["--mkfs", "--cluster", site.name(), "--id", "a", "--conf"]);
+    lab.tool("monmaptool").args(arguments).args([&monmap]).text()?;
+    let mkfs = lab.tool("ceph-mon").args(["--mkfs", "--cluster", site.name(), "--id", "a", "--conf"]);
     let mkfs = mkfs.args([directory.conf(site)]).args(["--monmap"]).args([monmap]);
     mkfs.args(["--keyring"]).args([directory.initial_keyring(site)]).text().map(drop)
 }
@@ -140,9 +139,10 @@ fn release() -> Result<Option<String>> {
     Ok(name.map(str::to_owned))
 }
 
-fn make_osd(directory: &Directory, site: SiteId, uuid: &str) -> Result<()> {
+fn make_osd(lab: &Lab, site: SiteId, uuid: &str) -> Result<()> {
+    let directory = lab.directory();
     let mkfs =
-        Tool::new("ceph-osd").args(["--mkfs", "--cluster", site.name(), "--id", "0", "--osd-uuid", uuid]);
+        lab.tool("ceph-osd").args(["--mkfs", "--cluster", site.name(), "--id", "0", "--osd-uuid", uuid]);
     let mkfs = mkfs.args(["--monmap"]).args([directory.monmap(site)]);
     mkfs.args(["--conf"]).args([directory.conf(site)]).text().map(drop)
 }

@@ -12,24 +12,41 @@ use crate::directory::Directory;
 use crate::error::{At, Result};
 use crate::process::Process;
 
-/// `$1` is the lab's directory, `$2` its claim of ports, `$3` the owner. A word on the input means that all is well; so does another owner in
-/// the record, looked at under the lab's lock: then somebody else has already taken over.
+/// `$1` is the lab's directory, `$2` its claim of ports, `$3` the owner. A word on the input means that all is well; so
+/// does another owner in the record, looked at under the lab's lock: then somebody else has already taken over.
+/// First it ends the tools that run, which are in its own process group; one at work on a dying site may take minutes.
+/// A daemon that does not end leaves the record, by which the next `up` finds it.
 const SCRIPT: &str = r#"
 read -r word && exit 0
 exec 9>>"$1/lock" || exit 0
 flock -w 60 9 || exit 1
 grep -qF "\"owner\": \"$3\"" "$1/lab.json" || exit 0
-set -- "$1" "$2"
+lives() {
+    read -r stat < "/proc/$1/stat" || return 1
+    set -- "$2" ${stat##*) }
+    [ "$1" = "${21}" ] && case $2 in Z | X) return 1 ;; esac
+}
+trap '' TERM
+kill -TERM 0
+for file in "$1"/run/*.pid; do
+    read -r pid started < "$file" && lives "$pid" "$started" && kill -KILL "$pid"
+done 2>/dev/null
+looks=400
 for file in "$1"/run/*.pid; do
     read -r pid started < "$file" || continue
-    read -r stat < "/proc/$pid/stat" || continue
-    set -- "$1" "$2" ${stat##*) }
-    [ "${22}" = "$started" ] || continue
-    kill -KILL "$pid"
-    timeout 20 tail -s 0.05 --pid="$pid" -f /dev/null || exit 1
+    while lives "$pid" "$started"; do
+        looks=$((looks - 1))
+        [ $looks -gt 0 ] || exit 1
+        sleep 0.05
+    done
 done 2>/dev/null
 rm -f "$2"
-rm -rf "$1/made" "$1/data" "$1/run" "$1/etc" "$1/log" "$1/lab.json" "$1/lock"
+until rm -rf "$1/made" "$1/data" "$1/run" "$1/etc" "$1/log"; do
+    looks=$((looks - 1))
+    [ $looks -gt 0 ] || exit 1
+    sleep 0.05
+done
+rm -f "$1/lab.json" "$1/lock"
 rmdir "$1"
 "#;
 
@@ -46,11 +63,16 @@ impl Guardian {
         let mut command = Command::new("sh");
         command.args(["-c", SCRIPT, "lab-guardian"]).arg(directory.path()).arg(claim).arg(owner.to_text());
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).current_dir("/");
-        // What ends its owner's process group is not to end it.
+        // A process group of its own: what ends its owner's is not to end it.
         command.process_group(0);
         let mut shell = command.spawn().at("post a guardian over", directory.path())?;
         let pipe = shell.stdin.take().ok_or_else(io::Error::last_os_error);
         Ok(Self { shell, pipe: pipe.at("post a guardian over", directory.path())? })
+    }
+
+    /// The process group of the guardian, for tools that are to end when the owner does.
+    pub(crate) fn group(&self) -> i32 {
+        i32::try_from(self.shell.id()).unwrap_or_default()
     }
 
     /// Sends the guardian home: the lab is gone, or stays on purpose.

@@ -15,7 +15,7 @@ use crate::processes::{DaemonStatus, Processes, State};
 use crate::record::Record;
 use crate::registry::{self, claim_file};
 use crate::site::{Daemon, SiteId};
-use crate::tool::require_installed;
+use crate::tool::{Group, Tool, require_installed};
 use crate::witness::Site;
 
 /// How long another `up` or `down` of the same lab is waited for.
@@ -44,6 +44,7 @@ pub struct Lab {
     processes: Processes,
     /// Present as long as the lab is this process's own.
     guardian: Mutex<Option<Guardian>>,
+    tools: Group,
 }
 
 impl Lab {
@@ -120,14 +121,15 @@ impl Lab {
             }
             _ => None,
         };
-        let processes = Processes::new(&directory);
-        Ok(Self { directory, record, processes, guardian: Mutex::new(guardian) })
+        let (processes, tools) = (Processes::new(&directory), Group::default());
+        tools.set(guardian.as_ref().map(Guardian::group));
+        Ok(Self { directory, record, processes, guardian: Mutex::new(guardian), tools })
     }
 
     /// A site, to be asked and worked on.
     #[must_use]
     pub fn site(&self, site: SiteId) -> Site {
-        Site::new(&self.directory, site)
+        Site::new(&self.directory, site, &self.tools)
     }
 
     /// Where everything of the lab lies.
@@ -247,7 +249,13 @@ impl Lab {
         bring_up::await_answer(self, site, daemon, within)
     }
 
+    /// A tool that ends when the lab's owner does.
+    pub(crate) fn tool(&self, program: &'static str) -> Tool {
+        Tool::new(program).group(&self.tools)
+    }
+
     fn dismiss_guardian(&self) {
+        self.tools.set(None);
         let guardian = self.guardian.lock().map(|mut guardian| guardian.take());
         if let Ok(Some(guardian)) = guardian {
             guardian.dismiss();

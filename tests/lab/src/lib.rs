@@ -11,7 +11,7 @@
 //! let lab = Lab::up(Options::temporary("failover"))?;       // both sites healthy, peered both ways
 //! let (a, b) = (lab.site(SiteId::A), lab.site(SiteId::B));
 //! a.rbd(["create", "one/disk", "--size", "64M"])?;
-//! lab.kill(SiteId::A, Daemon::ALL)?;                        // the disaster
+//! lab.kill(SiteId::A, &Daemon::ALL)?;                       // the disaster
 //! println!("{}", b.pool_status("one")?);
 //! # Ok::<(), lab::Error>(())
 //! ```

@@ -5,8 +5,11 @@ use std::ffi::OsString;
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::iter;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -44,6 +47,20 @@ fn find(program: &str) -> Option<PathBuf> {
     env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file())
 }
 
+/// The process group of a lab's tools: that of its guardian, while there is one.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Group(Arc<AtomicI32>);
+
+impl Group {
+    pub(crate) fn set(&self, group: Option<i32>) {
+        self.0.store(group.unwrap_or_default(), Ordering::SeqCst);
+    }
+
+    fn get(&self) -> Option<i32> {
+        Some(self.0.load(Ordering::SeqCst)).filter(|group| *group > 0)
+    }
+}
+
 /// What feeds a tool's standard input.
 pub(crate) type Source = Box<dyn Read + Send>;
 
@@ -56,6 +73,7 @@ pub(crate) struct Tool {
     arguments: Vec<OsString>,
     within: Duration,
     input: Option<Source>,
+    group: Group,
 }
 
 impl fmt::Debug for Tool {
@@ -66,7 +84,13 @@ impl fmt::Debug for Tool {
 
 impl Tool {
     pub(crate) fn new(program: &'static str) -> Self {
-        Self { program, arguments: Vec::new(), within: Duration::from_secs(60), input: None }
+        Self {
+            program,
+            arguments: Vec::new(),
+            within: Duration::from_secs(60),
+            input: None,
+            group: Group::default(),
+        }
     }
 
     pub(crate) fn args<A: Into<OsString>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
@@ -81,6 +105,12 @@ impl Tool {
 
     pub(crate) fn input(mut self, input: Source) -> Self {
         self.input = Some(input);
+        self
+    }
+
+    /// Runs the tool in a process group.
+    pub(crate) fn group(mut self, group: &Group) -> Self {
+        self.group = group.clone();
         self
     }
 
@@ -115,6 +145,9 @@ impl Tool {
         process.stdin(if self.input.is_some() { Stdio::piped() } else { Stdio::null() });
         for variable in FOREIGN_VARIABLES {
             process.env_remove(variable);
+        }
+        if let Some(group) = self.group.get() {
+            process.process_group(group);
         }
         let mut child = Running { child: process.spawn().at("start", program)?, ended: false };
         if let (Some(mut input), Some(mut pipe)) = (self.input.take(), child.child.stdin.take()) {

@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::directory::Directory;
 use crate::error::Result;
 use crate::site::{Daemon, SiteId};
-use crate::tool::Tool;
+use crate::tool::{Group, Tool};
 
 pub use data::Pattern;
 pub use mirroring::{ImageInfo, ImageStatus, Mirroring, PeerSite};
@@ -28,11 +28,12 @@ pub struct Site {
     directory: Directory,
     id: SiteId,
     within: Duration,
+    group: Group,
 }
 
 impl Site {
-    pub(crate) fn new(directory: &Directory, id: SiteId) -> Self {
-        Self { directory: directory.clone(), id, within: WITHIN }
+    pub(crate) fn new(directory: &Directory, id: SiteId, group: &Group) -> Self {
+        Self { directory: directory.clone(), id, within: WITHIN, group: group.clone() }
     }
 
     /// The same site, asked with another deadline for each tool.
@@ -98,7 +99,7 @@ impl Site {
 
     /// A tool that will ask this site as its administrator.
     fn tool(&self, program: &'static str) -> Tool {
-        let tool = Tool::new(program).within(self.within);
+        let tool = Tool::new(program).within(self.within).group(&self.group);
         tool.args(["--conf"]).args([self.conf()]).args(["--id", "admin"])
     }
 }
