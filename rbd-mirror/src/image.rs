@@ -362,7 +362,8 @@ impl Image {
         Ok(data)
     }
 
-    /// Writes all of `data` at `offset`. Acknowledged means: in the journal of a journaled image, on the OSDs otherwise.
+    /// Writes all of `data` at `offset`. librbd's cache acknowledges it at once, unless the connection was made with `rbd_cache` set
+    /// to `false`: then it is in the journal of a journaled image, and on the OSDs otherwise. [`flush`](Self::flush) makes sure.
     ///
     /// # Errors
     /// [`Refusal::Replica`] (`EROFS` while rbd-mirror holds the lock, `EPERM` when nobody does);

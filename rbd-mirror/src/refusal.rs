@@ -76,10 +76,8 @@ pub enum Refusal {
     InUse(Box<str>),
 
     /// The consent was given for another image.
-    #[error("the consent names the global id {given}, and this image's is {actual}")]
+    #[error("the consent names another image: this one's global id is {actual}")]
     ConsentMismatch {
-        /// What the caller named.
-        given: GlobalImageId,
         /// What the image has.
         actual: GlobalImageId,
     },

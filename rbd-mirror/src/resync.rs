@@ -34,8 +34,7 @@ impl Image {
             Role::Primary(_) => return Err(self.refuse(op, Refusal::IsPrimary)),
             role => {
                 if let Some(actual) = role.id().filter(|actual| *actual != consent) {
-                    let (given, actual) = (consent.clone(), actual.clone());
-                    return Err(self.refuse(op, Refusal::ConsentMismatch { given, actual }));
+                    return Err(self.refuse(op, Refusal::ConsentMismatch { actual: actual.clone() }));
                 }
             }
         }

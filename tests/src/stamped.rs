@@ -6,6 +6,9 @@
 
 use std::fmt;
 
+use rbd_mirror::Image;
+use sha2::{Digest, Sha256};
+
 /// The size of a block in bytes.
 pub const BLOCK_BYTES: usize = 64 * 1024;
 
@@ -88,6 +91,41 @@ impl Stamps {
             }
         }
         Found::Prefix(last)
+    }
+
+    /// The checksum of a disk of `bytes` bytes after the writes 1 to `last`.
+    #[must_use]
+    pub fn sha256(&self, bytes: u64, last: u64) -> String {
+        let mut hash = Sha256::new();
+        let mut left = bytes;
+        for block in 0..self.blocks {
+            let content = match self.expected(block, last) {
+                0 => vec![0; BLOCK_BYTES],
+                number => self.block(number),
+            };
+            hash.update(&content);
+            left = left.saturating_sub(u64::try_from(BLOCK_BYTES).unwrap_or(u64::MAX));
+        }
+        hash.update(vec![0; usize::try_from(left).unwrap_or(0)]);
+        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// Reads a disk and says which writes it holds.
+    ///
+    /// # Errors
+    /// What reading the image answers.
+    pub fn read(&self, image: &Image) -> rbd_mirror::Result<Found> {
+        const BLOCKS_A_READ: u64 = 64;
+        let mut numbers = Vec::new();
+        let mut block = 0;
+        while block < self.blocks {
+            let count = BLOCKS_A_READ.min(self.blocks - block);
+            let bytes = usize::try_from(count).unwrap_or(1) * BLOCK_BYTES;
+            let data = image.read_at(self.offset(block + 1), bytes)?;
+            numbers.extend(data.chunks(BLOCK_BYTES).map(|block| self.number(block)));
+            block += count;
+        }
+        Ok(self.judge(&numbers))
     }
 
     /// The number that `block` carries after the writes 1 to `last`.
