@@ -1,6 +1,66 @@
-//! RBD mirroring: the operations of librbd, typed, bounded in time, with the causes behind its errnos.
+//! RBD mirroring for Rust: the operations of librbd, typed, bounded in time, with the cause behind each errno.
 //!
-//! (This page is completed when the modules stand.)
+//! ```no_run
+//! use std::ops::ControlFlow;
+//! use std::time::Duration;
+//! use rbd_mirror::{Cluster, Connect, Direction, MirrorImageMode, pair::Pair, wait};
+//!
+//! # fn main() -> Result<(), rbd_mirror::Error> {
+//! let limit = Duration::from_secs(10);
+//! let a = Cluster::connect(Connect::conf("site-a.conf").client("admin").within(limit))?;
+//! let b = Cluster::connect(Connect::conf("site-b.conf").client("admin").within(limit))?;
+//! let (pool_a, pool_b) = (a.pool("one")?, b.pool("one")?);
+//!
+//! // Once: peer the sites, both ways.
+//! let token = pool_a.create_bootstrap_token()?;
+//! pool_b.import_bootstrap_token(&token, Direction::RxTx)?;
+//!
+//! // For each disk: flatten, enable, and wait for the proof that the other site has it.
+//! let disk = pool_a.open("one-0-0-0")?;
+//! disk.flatten(|progress| {
+//!     println!("{} of {} objects", progress.done, progress.total);
+//!     ControlFlow::Continue(())
+//! })?;
+//! let id = disk.enable(MirrorImageMode::Journal)?;
+//! wait::caught_up(&pool_a, &pool_b, &id, Duration::from_secs(600))?;
+//!
+//! // A planned move: nobody writes any more, then demote, wait, promote. Nothing is lost.
+//! wait::reverse_registered(&pool_a, &pool_b, &id, Duration::from_secs(60))?;
+//! disk.demote()?;
+//! wait::demotion_arrived(&pool_a, &pool_b, &id, Duration::from_secs(60))?;
+//! Pair::new(&pool_b, &pool_a).promote(&id)?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What to know
+//!
+//! **One image, two sites.** Every image exists once at each site, and is what that site believes: its [`Role`]. Nobody but the
+//! caller sees both. [`pair::Pair`] looks at both before it promotes or resyncs; the verbs of [`Image`] are librbd's own and look
+//! at one.
+//!
+//! **Decide by records, not by reports.** [`Image::role`] and [`Image::journal`] are read from the cluster now. A [`status`] is what
+//! rbd-mirror wrote up to 40 s ago. The functions of [`wait`] rest on the former.
+//!
+//! **Every call ends.** A connection has a limit for itself and one for each operation ([`Connect::within`],
+//! [`Connect::operations_within`]); [`Cluster`], [`Pool`] and [`Image`] give views of themselves with another (`bounded_by`). A call
+//! that a frozen site holds up is left behind, with its handle, and answers [`Error::InDoubt`]: it may still take effect.
+//! Dropping a handle is bounded in the same way. A process that ends while calls are left behind should do so with the whole
+//! site's help or none: librbd's threads are ended with it.
+//!
+//! **Every refusal has a cause.** librbd says `EINVAL` for ten things; [`Refusal`] says which, and what to do.
+//!
+//! **Nothing is forced, repeated or slept for** behind the caller's back.
+//!
+//! | word | what it is |
+//! |---|---|
+//! | [`Cluster`], [`Pool`], [`Image`] | a connection, a pool and namespace of it, an open image |
+//! | [`Role`], [`journal`], [`status`], [`health`] | what an image is; who follows it; what was said of it; who serves it |
+//! | [`Image::enable`], [`flatten`](Image::flatten), [`promote`](Image::promote), [`demote`](Image::demote), [`resync`](Image::resync) | the verbs |
+//! | [`pair`], [`sync_state`] | both sites at once; whether a replica has everything |
+//! | [`wait`], [`Deadline`] | for what a site does by itself |
+//!
+//! Ceph 16 (librbd 1.16) is the floor. The feature `serde` makes the report types serializable.
 
 #![deny(unsafe_code)]
 #![warn(clippy::as_conversions, clippy::print_stdout, clippy::print_stderr)]

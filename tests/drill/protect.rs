@@ -86,7 +86,8 @@ pub(crate) fn stage(run: &Run<'_>) -> Result<Vec<Disk>> {
     Ok(disks)
 }
 
-const PERSISTENT_WRITES: u64 = 700;
+/// Less than the image has room for, so that part of it has never been written.
+const PERSISTENT_WRITES: u64 = 7_000;
 
 fn make_clone(pool: &Pool, source: &Source, stamps: Stamps) -> Result<()> {
     pool.create(source.parent, source.bytes, &CreateOptions::default())?;
@@ -102,7 +103,7 @@ fn make_clone(pool: &Pool, source: &Source, stamps: Stamps) -> Result<()> {
 fn fill(image: &Image, stamps: Stamps, last: u64) -> Result<()> {
     let mut number = 1;
     while number <= last {
-        let count = (last - number + 1).min(64);
+        let count = (last - number + 1).min(512);
         let data: Vec<u8> = (number..number + count).flat_map(|number| stamps.block(number)).collect();
         image.write_at(stamps.offset(number), &data)?;
         number += count;

@@ -9,8 +9,11 @@ use std::fmt;
 use rbd_mirror::Image;
 use sha2::{Digest, Sha256};
 
-/// The size of a block in bytes.
-pub const BLOCK_BYTES: usize = 64 * 1024;
+/// The size of a block in bytes: a write of this size is one entry of an image's journal.
+///
+/// librbd cuts larger writes into entries of somewhat less than 16 KiB (`rbd_journal_max_payload_bytes`), and a replay that is cut off
+/// may end between two of them: a copy then holds half of a write, as any disk may after a power cut.
+pub const BLOCK_BYTES: usize = 8 * 1024;
 
 /// The layout of a stamped disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,7 +118,7 @@ impl Stamps {
     /// # Errors
     /// What reading the image answers.
     pub fn read(&self, image: &Image) -> rbd_mirror::Result<Found> {
-        const BLOCKS_A_READ: u64 = 64;
+        const BLOCKS_A_READ: u64 = 512;
         let mut numbers = Vec::new();
         let mut block = 0;
         while block < self.blocks {
@@ -173,7 +176,7 @@ mod tests {
         let block = SMALL.block(12);
         assert_eq!(SMALL.number(&block), Some(12));
         let mut torn = block.clone();
-        torn[40_000] ^= 1;
+        torn[4_000] ^= 1;
         assert_eq!(SMALL.number(&torn), None);
         let other = Stamps { mark: 8, ..SMALL };
         assert_eq!(other.number(&block), None);

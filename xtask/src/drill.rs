@@ -18,7 +18,7 @@ pub(crate) struct Arguments {
 
 /// Sets the system up, then runs the drill. Its exit code is ours.
 pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
-    setup::ensure()?;
+    setup::ensure(setup::Purpose::Sites)?;
     exit_code(
         cargo().args(["run", "--quiet", "--package", "tests", "--bin", "drill", "--"]).args(arguments.drill),
     )

@@ -31,10 +31,25 @@ struct Need {
     package: &'static str,
     /// What it is for, in words for those whose packages are named otherwise.
     what: &'static str,
+    /// Who needs it.
+    by: Purpose,
+}
+
+/// What the system is to be good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Purpose {
+    /// Starting sites, and building what works on them.
+    Sites,
+    /// All of that, and the checks of the sources.
+    Tests,
 }
 
 const fn need(sign: Sign, package: &'static str, what: &'static str) -> Need {
-    Need { sign, package, what }
+    Need { sign, package, what, by: Purpose::Sites }
+}
+
+const fn for_tests(sign: Sign, package: &'static str, what: &'static str) -> Need {
+    Need { sign, package, what, by: Purpose::Tests }
 }
 
 const NEEDS: [Need; 15] = [
@@ -49,10 +64,14 @@ const NEEDS: [Need; 15] = [
     need(Sign::Header("rados/librados.h"), "librados-dev", "librados' headers"),
     need(Sign::Program("cc"), "gcc", "a C compiler"),
     need(Sign::Header("stdlib.h"), "libc6-dev", "the C library's headers"),
-    need(Sign::Program("git"), "git", "git, by which tidy knows our files"),
-    need(Sign::Libclang, "libclang-dev", "libclang, by which the bindings are checked against the headers"),
-    need(Sign::Component("rustfmt"), "rustfmt", "the formatter of the Rust toolchain"),
-    need(Sign::Component("cargo-clippy"), "clippy", "the linter of the Rust toolchain"),
+    for_tests(Sign::Program("git"), "git", "git, by which tidy knows our files"),
+    for_tests(
+        Sign::Libclang,
+        "libclang-dev",
+        "libclang, by which the bindings are checked against the headers",
+    ),
+    for_tests(Sign::Component("rustfmt"), "rustfmt", "the formatter of the Rust toolchain"),
+    for_tests(Sign::Component("cargo-clippy"), "clippy", "the linter of the Rust toolchain"),
 ];
 
 /// Where C headers are, besides below a machine's own triplet.
@@ -60,24 +79,32 @@ const INCLUDE: [&str; 2] = ["/usr/include", "/usr/local/include"];
 
 /// Installs what is missing, or says how to.
 pub(crate) fn run() -> Result<ExitCode> {
-    let missing = missing();
-    if missing.is_empty() {
+    if missing(Purpose::Tests).is_empty() {
         println!("setup: nothing is missing");
         return Ok(ExitCode::SUCCESS);
     }
-    install(&missing)?;
+    ensure(Purpose::Tests)?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// [`run`] for commands that only want to go on: silent when nothing is missing.
-pub(crate) fn ensure() -> Result<()> {
-    let missing = missing();
-    if missing.is_empty() { Ok(()) } else { install(&missing) }
+pub(crate) fn ensure(purpose: Purpose) -> Result<()> {
+    let missing_now = missing(purpose);
+    if missing_now.is_empty() {
+        return Ok(());
+    }
+    install(&missing_now)?;
+    if let Some(need) = missing(purpose).first() {
+        bail!("{} was installed, and still there is no {:?}", need.package, need.sign);
+    }
+    println!("setup: done");
+    Ok(())
 }
 
-fn missing() -> Vec<Need> {
+fn missing(purpose: Purpose) -> Vec<Need> {
     let tools = toolchain();
-    NEEDS.into_iter().filter(|need| !is_met(need.sign, tools.as_deref())).collect()
+    let needed = NEEDS.into_iter().filter(|need| need.by <= purpose);
+    needed.filter(|need| !is_met(need.sign, tools.as_deref())).collect()
 }
 
 fn is_met(sign: Sign, toolchain: Option<&Path>) -> bool {
@@ -116,13 +143,7 @@ fn install(missing: &[Need]) -> Result<()> {
     let (components, packages): (Vec<Need>, Vec<Need>) =
         missing.iter().partition(|need| matches!(need.sign, Sign::Component(_)));
     install_components(&names(&components))?;
-    install_packages(&names(&packages), &packages)?;
-    let still = self::missing();
-    if let Some(need) = still.first() {
-        bail!("{} was installed, and still there is no {:?}", need.package, need.sign);
-    }
-    println!("setup: done");
-    Ok(())
+    install_packages(&names(&packages), &packages)
 }
 
 fn install_components(names: &[&str]) -> Result<()> {

@@ -40,7 +40,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let chosen = choose(&arguments.tiers)?;
-    setup::ensure()?;
+    setup::ensure(setup::Purpose::Tests)?;
     let verdicts: Vec<Verdict> = chosen.into_iter().map(run_tier).collect();
     println!("\n{}", table(&verdicts));
     let failed = verdicts.iter().any(|verdict| verdict.failure.is_some());
