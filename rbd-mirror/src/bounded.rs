@@ -23,41 +23,68 @@ pub(crate) struct Overrun {
     pub(crate) waited: Duration,
 }
 
+/// Why a call gave no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NoAnswer {
+    /// It goes on by itself.
+    Overrun(Overrun),
+    /// It was never made: the system gives no thread for it.
+    NotMade,
+}
+
 /// Runs `job` on a worker and waits for its answer for `bound` at the most. A panic of the job is resumed here.
 pub(crate) fn run<T: Send + 'static>(
     bound: Duration,
     job: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, Overrun> {
+) -> Result<T, NoAnswer> {
     let (answer, answers) = mpsc::sync_channel(1);
     let started = Instant::now();
-    detach(move || {
+    let posted = post(Box::new(move || {
         // Nobody may be waiting any more; then the outcome, and the handles in it, are dropped here.
         let _ = answer.send(panic::catch_unwind(AssertUnwindSafe(job)));
-    });
+    }));
+    if let Err(job) = posted {
+        leak(job);
+        return Err(NoAnswer::NotMade);
+    }
     match answers.recv_timeout(bound) {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(panic)) => panic::resume_unwind(panic),
         Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
-            Err(Overrun { waited: started.elapsed() })
+            // An answer that comes in this very moment holds handles, whose closing may hang: not on this thread.
+            detach(move || drop(answers));
+            Err(NoAnswer::Overrun(Overrun { waited: started.elapsed() }))
         }
     }
 }
 
-/// Runs `job` on a worker and does not wait for it.
+/// Runs `job` on a worker and does not wait for it. Without a thread to be had, the job and what it owns are leaked: it is there
+/// because this thread must not do it.
 pub(crate) fn detach(job: impl FnOnce() + Send + 'static) {
-    let mut job: Job = Box::new(job);
+    if let Err(job) = post(Box::new(job)) {
+        leak(job);
+    }
+}
+
+fn leak(job: Job) {
+    tracing::error!("no thread to be had for a call into librbd: its handles are leaked");
+    std::mem::forget(job);
+}
+
+/// Gives `job` to an idle worker or to a new one; gives it back when there is none.
+fn post(mut job: Job) -> Result<(), Job> {
     while let Some(worker) = idle().pop() {
         match worker.send(job) {
-            Ok(()) => return,
+            Ok(()) => return Ok(()),
             // That worker has ended: its job comes back.
             Err(mpsc::SendError(returned)) => job = returned,
         }
     }
     let (sender, jobs) = mpsc::channel::<Job>();
-    let first = job;
-    let started = thread::Builder::new().name("rbd-mirror-call".to_owned()).spawn(move || {
-        let mut job = first;
-        loop {
+    let worker = {
+        let sender = sender.clone();
+        move || loop {
+            let Ok(job) = jobs.recv() else { return };
             let _ = panic::catch_unwind(AssertUnwindSafe(job));
             {
                 let mut idle = idle();
@@ -66,14 +93,12 @@ pub(crate) fn detach(job: impl FnOnce() + Send + 'static) {
                 }
                 idle.push(sender.clone());
             }
-            match jobs.recv() {
-                Ok(next) => job = next,
-                Err(mpsc::RecvError) => return,
-            }
         }
-    });
-    // Without a thread the job is dropped, and whoever waits for it sees its channel closed.
-    drop(started);
+    };
+    match thread::Builder::new().name("rbd-mirror-call".to_owned()).spawn(worker) {
+        Ok(_) => sender.send(job).map_err(|mpsc::SendError(job)| job),
+        Err(_) => Err(job),
+    }
 }
 
 fn idle() -> MutexGuard<'static, Vec<Sender<Job>>> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::bounded::Overrun;
+use crate::bounded::{NoAnswer, Overrun};
 use crate::errno::Errno;
 use crate::error::Error;
 use crate::name::Subject;
@@ -26,6 +26,15 @@ impl From<Errno> for Failure {
 impl From<Overrun> for Failure {
     fn from(overrun: Overrun) -> Self {
         Self::Overrun(overrun)
+    }
+}
+
+impl From<NoAnswer> for Failure {
+    fn from(no_answer: NoAnswer) -> Self {
+        match no_answer {
+            NoAnswer::Overrun(overrun) => Self::Overrun(overrun),
+            NoAnswer::NotMade => Self::Errno(Errno::EAGAIN),
+        }
     }
 }
 

@@ -2,12 +2,12 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use crate::bounded;
+use crate::bounded::{self, NoAnswer};
 use crate::call::{Failure, refused};
 use crate::errno::Errno;
 use crate::error::{Error, Result};
@@ -105,7 +105,7 @@ impl Connect {
     }
 
     /// The limit for each operation on this connection. It becomes `rados_osd_op_timeout` and `rados_mon_op_timeout`, and
-    /// this crate's own: an operation that goes on longer is given up as [`Error::InDoubt`].
+    /// this crate's own, a second later: an operation that goes on longer is given up as [`Error::InDoubt`].
     #[must_use]
     pub fn operations_within(mut self, limit: Duration) -> Self {
         self.operations_within = limit;
@@ -121,7 +121,7 @@ impl Connect {
     }
 
     /// Runs on a worker thread: reads, sets, connects.
-    fn establish(&self, cluster_name: &str) -> Result<RawCluster, (Stage, Errno)> {
+    fn establish(&self, cluster_name: &str, limit: OpLimit) -> Result<RawCluster, (Stage, Errno)> {
         let raw = RawCluster::create(cluster_name, &self.client).map_err(|errno| (Stage::Prepare, errno))?;
         let read = match &self.source {
             Source::Conf(path) => raw.read_conf(Some(&path.to_string_lossy())),
@@ -130,15 +130,19 @@ impl Connect {
         };
         read.map_err(|errno| (Stage::ReadConf, errno))?;
         // All three are needed: the op timeouts do not bound the connection, and the mount timeout nothing else.
+        let operations = match limit {
+            OpLimit::Librados => self.operations_within.as_secs().max(1),
+            OpLimit::None => 0,
+        };
         let limits = [
-            ("client_mount_timeout", self.within),
-            ("rados_mon_op_timeout", self.operations_within),
-            ("rados_osd_op_timeout", self.operations_within),
+            ("client_mount_timeout", self.within.as_secs().max(1)),
+            ("rados_mon_op_timeout", operations),
+            ("rados_osd_op_timeout", operations),
         ];
         let set =
             |name: &str, value: &str| raw.set_option(name, value).map_err(|errno| (Stage::Prepare, errno));
-        for (name, limit) in limits {
-            set(name, &limit.as_secs().max(1).to_string())?;
+        for (name, seconds) in limits {
+            set(name, &seconds.to_string())?;
         }
         for (name, value) in &self.options {
             set(name, value)?;
@@ -146,6 +150,16 @@ impl Connect {
         raw.connect().map_err(|errno| (Stage::Connect, errno))?;
         Ok(raw)
     }
+}
+
+/// Who ends an operation that takes too long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum OpLimit {
+    /// librados, and this crate after it.
+    Librados,
+    /// This crate alone. For manager commands: librados 16 waits for those on its stack, and a reply that comes after
+    /// `rados_mon_op_timeout` is written where the stack was.
+    None,
 }
 
 /// Where connecting failed.
@@ -169,6 +183,9 @@ impl fmt::Debug for Connect {
     }
 }
 
+/// How long dropping a handle may hold its owner up. Closing explicitly gives it the operation's limit.
+pub(crate) const DROP_WITHIN: Duration = Duration::from_secs(2);
+
 /// A connected cluster. Clones share the connection; it is closed with the last of them and of what was opened on it.
 #[derive(Clone)]
 pub struct Cluster {
@@ -179,6 +196,9 @@ pub struct Cluster {
 struct Inner {
     /// `Some` until dropped.
     raw: Option<Arc<RawCluster>>,
+    /// The connection for manager commands, made when the first is sent.
+    manager: Mutex<Option<Arc<RawCluster>>>,
+    connect: Connect,
     name: Arc<str>,
     fsid: String,
     bound: Duration,
@@ -186,10 +206,10 @@ struct Inner {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        if let Some(raw) = self.raw.take() {
-            // Closing talks to the site: it is bounded like everything else, and goes on by itself after that.
-            let _ = bounded::run(self.bound, move || drop(raw));
-        }
+        let manager = self.manager.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        let raw = self.raw.take();
+        // Closing talks to the site: it is waited for a moment, and goes on by itself after that.
+        let _ = bounded::run(DROP_WITHIN.min(self.bound), move || drop((manager, raw)));
     }
 }
 
@@ -204,22 +224,25 @@ impl Cluster {
     /// Implements: `int rados_connect(rados_t cluster);`
     pub fn connect(connect: Connect) -> Result<Self> {
         let name: Arc<str> = connect.cluster_name().into();
-        let (within, bound) = (connect.within, connect.operations_within);
+        // librados' own limit comes first everywhere, so that its answer is seen; ours is for what it does not bound.
+        let (within, bound) = (connect.within, connect.operations_within + Duration::from_secs(1));
         let _span = tracing::debug_span!("connect", cluster = &*name).entered();
         let on = || Subject::Cluster(Arc::clone(&name));
         let op = Op::Connect;
 
-        // librados' own limit comes first, so that its answer is seen; ours is for what it does not bound.
         let job = {
-            let name = Arc::clone(&name);
+            let (connect, name) = (connect.clone(), Arc::clone(&name));
             move || {
-                let raw = connect.establish(&name)?;
+                let raw = connect.establish(&name, OpLimit::Librados)?;
                 let fsid = raw.fsid().map_err(|errno| (Stage::Connect, errno))?;
                 Ok((raw, fsid))
             }
         };
-        let outcome = bounded::run(within + Duration::from_secs(1), job)
-            .map_err(|overrun| Error::Unreachable { op, on: on(), waited: overrun.waited })?;
+        let outcome =
+            bounded::run(within + Duration::from_secs(1), job).map_err(|no_answer| match no_answer {
+                NoAnswer::Overrun(overrun) => Error::Unreachable { op, on: on(), waited: overrun.waited },
+                NoAnswer::NotMade => Error::Os { op, on: on(), errno: Errno::EAGAIN },
+            })?;
         let (raw, fsid) = outcome.map_err(|(stage, errno)| match (stage, errno) {
             (Stage::ReadConf, Errno::ENOENT) => Error::NotFound { op, on: on() },
             (Stage::ReadConf, errno) => Error::Os { op, on: on(), errno },
@@ -234,7 +257,7 @@ impl Cluster {
             (Stage::Connect, Errno::ENOENT) => refused(op, on(), Refusal::NoKey, errno),
             (_, errno) => Failure::Errno(errno).plain(op, on(), within),
         })?;
-        let inner = Inner { raw: Some(Arc::new(raw)), name, fsid, bound };
+        let inner = Inner { raw: Some(Arc::new(raw)), manager: Mutex::default(), connect, name, fsid, bound };
         Ok(Self { inner: Arc::new(inner), bound })
     }
 
@@ -325,6 +348,30 @@ impl Cluster {
     ) -> Result<T, Failure> {
         let raw = self.raw()?;
         Ok(bounded::run(self.bound, move || job(&raw))??)
+    }
+
+    /// The connection for manager commands.
+    pub(crate) fn attempt_with_manager<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&RawCluster) -> Result<T, Errno> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let known = self.manager().clone();
+        let (connect, name) = (self.inner.connect.clone(), Arc::clone(&self.inner.name));
+        let answered = bounded::run(self.bound, move || {
+            let raw = match known {
+                Some(raw) => raw,
+                None => Arc::new(connect.establish(&name, OpLimit::None).map_err(|(_, errno)| errno)?),
+            };
+            let value = job(&raw)?;
+            Ok::<_, Errno>((raw, value))
+        });
+        let (raw, value) = answered??;
+        self.manager().get_or_insert(raw);
+        Ok(value)
+    }
+
+    fn manager(&self) -> MutexGuard<'_, Option<Arc<RawCluster>>> {
+        self.inner.manager.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn raw(&self) -> Result<Arc<RawCluster>, Errno> {

@@ -2,11 +2,12 @@
 
 use serde_json::Value;
 
+use crate::call::Failure;
 use crate::cluster::Cluster;
 use crate::errno::Errno;
 use crate::error::{Error, Result};
 use crate::op::Op;
-use crate::raw::rados::{RawCluster, Reply};
+use crate::raw::rados::Reply;
 
 /// What a daemon answered to a command.
 #[derive(Clone, PartialEq, Eq)]
@@ -35,8 +36,8 @@ impl std::fmt::Debug for CommandReply {
     }
 }
 
-/// The two ways to send a command.
-type Send = fn(&RawCluster, &str, &[u8]) -> (Result<(), Errno>, Reply);
+/// What librados answered: whether it was done, and the daemon's reply.
+type Answer = (Result<(), Errno>, Reply);
 
 impl Cluster {
     /// Sends a command to the monitors: `{"prefix": "osd blocklist ls", "format": "json"}`.
@@ -46,7 +47,9 @@ impl Cluster {
     ///
     /// Implements: `int rados_mon_command(rados_t cluster, const char **cmd, size_t cmdlen, const char *inbuf, size_t inbuflen, char **outbuf, size_t *outbuflen, char **outs, size_t *outslen);`
     pub fn mon_command(&self, command: &Value) -> Result<CommandReply> {
-        self.command(Op::MonCommand, RawCluster::mon_command, command)
+        let line = command.to_string();
+        let answered = self.attempt(move |raw| Ok(raw.mon_command(&line, &[])));
+        self.reply(Op::MonCommand, answered)
     }
 
     /// Sends a command to the active manager: `{"prefix": "service status"}`.
@@ -56,15 +59,17 @@ impl Cluster {
     ///
     /// Implements: `int rados_mgr_command(rados_t cluster, const char **cmd, size_t cmdlen, const char *inbuf, size_t inbuflen, char **outbuf, size_t *outbuflen, char **outs, size_t *outslen);`
     pub fn mgr_command(&self, command: &Value) -> Result<CommandReply> {
-        self.command(Op::MgrCommand, RawCluster::mgr_command, command)
+        let line = command.to_string();
+        let answered = self.attempt_with_manager(move |raw| Ok(raw.mgr_command(&line, &[])));
+        self.reply(Op::MgrCommand, answered)
     }
 
-    fn command(&self, op: Op, send: Send, command: &Value) -> Result<CommandReply> {
-        let command = command.to_string();
-        let (done, reply) = self.run(op, move |raw| Ok(send(raw, &command, &[])))?;
+    fn reply(&self, op: Op, answered: Result<Answer, Failure>) -> Result<CommandReply> {
+        let failed = |failure: Failure| failure.plain(op, self.subject(), self.bound());
+        let (done, reply) = answered.map_err(failed)?;
         match done {
             Ok(()) => Ok(CommandReply { output: reply.output, status: reply.status }),
-            Err(Errno::ETIMEDOUT) => Err(Error::Unreachable { op, on: self.subject(), waited: self.bound() }),
+            Err(Errno::ETIMEDOUT) => Err(failed(Errno::ETIMEDOUT.into())),
             Err(errno) => Err(Error::Command { op, on: self.subject(), words: reply.status.into(), errno }),
         }
     }

@@ -109,11 +109,19 @@ impl Pool {
         cloned.map_err(|failure| {
             let on = into.image_spec(child).into();
             match failure.errno() {
-                Some(errno @ Errno::EINVAL) if options.clone_format != Some(CloneFormat::V2) => {
+                Some(errno @ Errno::EINVAL)
+                    if options.clone_format != Some(CloneFormat::V2)
+                        && self.is_unprotected(parent, snapshot) =>
+                {
                     refused(op, on, Refusal::SnapshotNotProtected, errno)
                 }
                 _ => failure.plain(op, on, self.bound()),
             }
         })
+    }
+
+    fn is_unprotected(&self, image: &str, snapshot: &str) -> bool {
+        let image = self.open_read_only(image);
+        image.and_then(|image| image.snapshot_is_protected(snapshot)).is_ok_and(|protected| !protected)
     }
 }

@@ -27,7 +27,7 @@ impl Image {
     /// Similar to: `rbd mirror image demote <image-spec>`
     pub fn demote(&self) -> Result<()> {
         let _span = tracing::info_span!("demote", image = %self.spec()).entered();
-        let demoted = self.finish(RawImage::start_demote);
+        let demoted = self.finish(Op::Demote, RawImage::start_demote);
         demoted.map(drop).map_err(|failure| self.why_not_demoted(failure))
     }
 
@@ -37,7 +37,7 @@ impl Image {
         let reason = match errno {
             // A read-only handle makes librbd say the same: its role alone would not explain it.
             Errno::EINVAL | Errno::EROFS if self.is_read_only() => Refusal::ReadOnlyHandle,
-            Errno::EINVAL | Errno::ENOENT => match self.role() {
+            Errno::EINVAL | Errno::ENOENT => match self.explaining().role() {
                 Ok(Role::NonPrimary(_)) => Refusal::NotPrimary,
                 Ok(Role::NotMirrored) => Refusal::NotMirrored,
                 Ok(Role::Disabling(_)) => Refusal::Disabling,

@@ -3,7 +3,7 @@
 use crate::call::{Failure, refused};
 use crate::errno::Errno;
 use crate::error::{Error, Result};
-use crate::image::Image;
+use crate::image::{Image, Parent};
 use crate::mode::{MirrorImageMode, PoolMode};
 use crate::name::GlobalImageId;
 use crate::op::Op;
@@ -24,6 +24,9 @@ impl Image {
     ///
     /// In journal mode librbd turns the features exclusive-lock and journaling on where they are off. The replica appears at
     /// the other site a few seconds later: [`crate::wait::caught_up`] proves that it did. Enabled is not protected.
+    ///
+    /// A call that was killed may leave an image that is enabled and that rbd-mirror never notices: it has no status at either site
+    /// and no replica. Enabling it again changes nothing; [`disable`](Self::disable) and enable cure it.
     ///
     /// # Errors
     /// [`Refusal::ParentNotMirrored`]: a clone is to be flattened first; [`Refusal::PoolMirroringDisabled`],
@@ -63,11 +66,13 @@ impl Image {
         self.attempt(move |raw| raw.mirror_disable(force)).map_err(|failure| {
             let reason = match failure.errno() {
                 Some(Errno::EBUSY) => Refusal::ChildMirrored,
-                Some(Errno::EINVAL) => match (self.pool().mirror_mode(), self.role()) {
-                    (Ok(PoolMode::Pool), _) => Refusal::PoolModePool,
-                    (_, Ok(Role::NonPrimary(_))) => Refusal::NotPrimary,
-                    _ => Refusal::Unexplained,
-                },
+                Some(Errno::EINVAL) => {
+                    match (self.explaining().pool().mirror_mode(), self.explaining().role()) {
+                        (Ok(PoolMode::Pool), _) => Refusal::PoolModePool,
+                        (_, Ok(Role::NonPrimary(_))) => Refusal::NotPrimary,
+                        _ => Refusal::Unexplained,
+                    }
+                }
                 _ => return self.write_error(op, failure),
             };
             failure
@@ -76,16 +81,28 @@ impl Image {
         })
     }
 
+    /// Whether a parent is mirrored, as far as it can be told.
+    fn is_mirrored(&self, parent: &Parent) -> bool {
+        let pool = self.pool().cluster().bounded_by(self.bound()).pool(&parent.image.pool);
+        let pool = pool.and_then(|pool| pool.namespace(&parent.image.namespace));
+        let role =
+            pool.and_then(|pool| pool.open_by_id_read_only(&parent.image.id)).and_then(|image| image.role());
+        role.is_ok_and(|role| role != Role::NotMirrored)
+    }
+
     fn why_not_enabled(&self, failure: Failure, mode: MirrorImageMode) -> Error {
         let op = Op::Enable;
         let Some(errno @ Errno::EINVAL) = failure.errno() else { return self.write_error(op, failure) };
-        let reason = match self.pool().mirror_mode() {
+        let why = self.explaining();
+        let reason = match why.pool().mirror_mode() {
             Ok(PoolMode::Disabled) => Refusal::PoolMirroringDisabled,
             Ok(PoolMode::Pool) => Refusal::PoolModePool,
-            _ => match (self.role(), self.mirror_mode(), self.parent()) {
+            _ => match (why.role(), why.mirror_mode(), why.parent()) {
                 (Ok(Role::Disabling(_)), ..) => Refusal::Disabling,
                 (_, Ok(Some(is)), _) if is != mode => Refusal::OtherMode { is },
-                (_, _, Ok(Some(parent))) => Refusal::ParentNotMirrored { parent: parent.to_string().into() },
+                (_, _, Ok(Some(parent))) if !why.is_mirrored(&parent) => {
+                    Refusal::ParentNotMirrored { parent: parent.to_string().into() }
+                }
                 (Ok(Role::NonPrimary(_)), ..) => Refusal::JournalOwnedByPeer,
                 _ => Refusal::Unexplained,
             },

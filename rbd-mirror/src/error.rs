@@ -193,6 +193,10 @@ pub enum Hopeless {
     TwoPrimaries,
     /// The image is not mirrored.
     NotMirrored,
+    /// The image is not primary where its primary should be.
+    NotPrimary,
+    /// The image is primary already where it is to be promoted.
+    PrimaryHere,
     /// The image that should have been demoted is primary.
     StillPrimary,
     /// A demotion was killed half-way: its end is not in the journal, so it will never arrive.
@@ -210,6 +214,10 @@ impl fmt::Display for Hopeless {
                 "it is primary at both sites: decide which site's data stays, demote and resync the other",
             ),
             Self::NotMirrored => f.write_str("mirroring is not enabled for it"),
+            Self::NotPrimary => {
+                f.write_str("it is not primary where its primary should be: promote it there first")
+            }
+            Self::PrimaryHere => f.write_str("it is primary here already"),
             Self::StillPrimary => f.write_str("it is primary: demote it first"),
             Self::BrokenDemotion => f.write_str(
                 "its demotion was broken off half-way: promote it there again, then demote it again",

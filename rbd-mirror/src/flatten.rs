@@ -20,7 +20,10 @@ impl Image {
     /// [`Error::Cancelled`]. What was copied stays, the image stays usable, and flattening again goes on from there. A panic in
     /// `progress` is raised here, after librbd has returned.
     ///
-    /// The image may be in use. Its handle's limit ([`bounded_by`](Self::bounded_by)) is for the time without progress.
+    /// The image may be in use: librbd then has the client that holds the lock (a running VM's) do the work. **That client does not
+    /// heed a `Break`**: the flatten goes on to its end, without further calls of `progress`, and `Ok` says that the image is flat.
+    ///
+    /// The handle's limit ([`bounded_by`](Self::bounded_by)) is for the time without a sign of progress.
     ///
     /// # Errors
     /// [`Refusal::NotAClone`] (`EINVAL`): it is flat already; [`Refusal::Replica`], [`Refusal::ReadOnlyHandle`] (`EROFS`);
@@ -61,7 +64,8 @@ impl Image {
     }
 
     fn why_not_flattened(&self) -> Refusal {
-        match (self.parent(), self.role()) {
+        let why = self.explaining();
+        match (why.parent(), why.role()) {
             (Ok(None), _) => Refusal::NotAClone,
             (_, Ok(Role::NonPrimary(_))) => Refusal::Replica,
             _ => Refusal::Unexplained,

@@ -33,8 +33,8 @@ pub struct Daemon {
     pub health: Health,
     /// What it complains of.
     pub callouts: Vec<String>,
-    /// How many images of the pool it has.
-    pub images: u64,
+    /// How many images of the pool it has; `None` if it says nothing of this pool.
+    pub images: Option<u64>,
 }
 
 /// How well something is.
@@ -141,7 +141,7 @@ fn daemons(dump: &Value, status: &Value, pool_id: i64) -> Vec<Daemon> {
             leader: pool.is_some_and(|pool| pool.leader),
             health,
             callouts: callouts.iter().map(|callout| callout.text.clone()).collect(),
-            images: pool.map_or(0, |pool| pool.image_assigned_count),
+            images: pool.map(|pool| pool.image_assigned_count),
         })
     };
     listed.iter().filter_map(daemon).collect()
@@ -150,7 +150,7 @@ fn daemons(dump: &Value, status: &Value, pool_id: i64) -> Vec<Daemon> {
 fn level(word: &str) -> Health {
     match word {
         "error" => Health::Error,
-        "" | "info" => Health::Ok,
+        "info" => Health::Ok,
         _ => Health::Warning,
     }
 }
@@ -183,7 +183,10 @@ mod tests {
         let report = r#"{"1":{"name":"one","callouts":{},"image_assigned_count":3,"instance_id":"4129","leader":true}}"#;
         let daemon = only(&dump(), &status(report));
         assert_eq!(daemon.health, Health::Ok);
-        assert_eq!((daemon.instance_id.as_deref(), daemon.leader, daemon.images), (Some("4129"), true, 3));
+        assert_eq!(
+            (daemon.instance_id.as_deref(), daemon.leader, daemon.images),
+            (Some("4129"), true, Some(3))
+        );
         assert_eq!((daemon.hostname.as_str(), daemon.version.as_str()), ("node1", "16.2.15"));
     }
 

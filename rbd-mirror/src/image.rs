@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::bounded;
 use crate::call::{Failure, finish, guarded, refused};
+use crate::cluster::DROP_WITHIN;
 use crate::errno::Errno;
 use crate::error::{Error, Result};
 use crate::features::Features;
@@ -13,7 +14,7 @@ use crate::name::{ImageId, ImageSpec, Subject};
 use crate::op::Op;
 use crate::pool::Pool;
 use crate::raw::completion::Aio;
-use crate::raw::image::{RawImage, RawLinked, Which};
+use crate::raw::image::{CompareAndWrite, RawImage, RawLinked, Which};
 use crate::refusal::Refusal;
 use crate::role::Role;
 
@@ -46,11 +47,14 @@ struct Open {
 impl Drop for Open {
     fn drop(&mut self) {
         if let Some(raw) = self.raw.take() {
-            // rbd_close waits for the cluster; whoever drops an image waits for so long at the most.
-            let _ = bounded::run(self.bound, move || drop(raw));
+            // rbd_close waits for the cluster; whoever drops an image waits for a moment at the most.
+            let _ = bounded::run(DROP_WITHIN.min(self.bound), move || drop(raw));
         }
     }
 }
+
+/// How long one look may take that is to explain a failure.
+const EXPLAINED_WITHIN: Duration = Duration::from_secs(5);
 
 /// What an image is, as `rbd info` shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -146,18 +150,22 @@ impl Image {
         })
     }
 
-    /// Closes the handle and says whether that went well; dropping it closes it too, and says nothing.
+    /// Closes the handle and says whether that went well. Dropping it closes it too, waits two seconds for that at the most, and
+    /// says nothing.
     ///
     /// With other clones of this value alive, they keep the handle open.
     ///
     /// # Errors
-    /// [`Error::InDoubt`] if the site does not answer: the handle is closed when it does.
+    /// [`Error::InDoubt`] if the site does not answer, or a call that was left behind still runs: the handle is closed when it has.
     ///
     /// Implements: `int rbd_close(rbd_image_t image);`
     pub fn close(self) -> Result<()> {
         let (op, on, bound) = (Op::CloseImage, self.subject(), self.bound);
         let Some(mut open) = Arc::into_inner(self.open) else { return Ok(()) };
-        let Some(raw) = open.raw.take().and_then(Arc::into_inner) else { return Ok(()) };
+        let Some(raw) = open.raw.take() else { return Ok(()) };
+        let Some(raw) = Arc::into_inner(raw) else {
+            return Err(Error::InDoubt { op, on, waited: Duration::ZERO });
+        };
         let closed = bounded::run(bound, move || raw.close()).map_err(Failure::from);
         closed
             .and_then(|closed| closed.map_err(Failure::Errno))
@@ -191,7 +199,7 @@ impl Image {
     /// The same handle with another limit for each operation, as for a flatten that may be quiet for long.
     #[must_use]
     pub fn bounded_by(&self, limit: Duration) -> Self {
-        Self { bound: limit, ..self.clone() }
+        Self { bound: limit, pool: self.pool.bounded_by(limit), ..self.clone() }
     }
 
     /// The limit for each operation.
@@ -210,7 +218,7 @@ impl Image {
         self.run(Op::ImageInfo, RawImage::id).map(ImageId::new)
     }
 
-    /// What the image is.
+    /// What the image is. A handle that was opened read-only shows it as it was opened: it does not hear of changes.
     ///
     /// # Errors
     /// [`Error::Unreachable`] or [`Error::InDoubt`] if the site does not answer.
@@ -355,9 +363,8 @@ impl Image {
     ///
     /// Implements: `int rbd_aio_read2(rbd_image_t image, uint64_t off, size_t len, char *buf, rbd_completion_t c, int op_flags);`
     pub fn read_at(&self, offset: u64, length: usize) -> Result<Vec<u8>> {
-        let read = self.raw().and_then(|raw| raw.start_read(offset, length));
-        let (count, mut data) =
-            finish(read, self.bound).map_err(|failure| self.write_error(Op::Read, failure))?;
+        let read = self.finish(Op::Read, |raw| raw.start_read(offset, length));
+        let (count, mut data) = read.map_err(|failure| self.write_error(Op::Read, failure))?;
         data.truncate(count);
         Ok(data)
     }
@@ -372,8 +379,24 @@ impl Image {
     ///
     /// Implements: `int rbd_aio_write2(rbd_image_t image, uint64_t off, size_t len, const char *buf, rbd_completion_t c, int op_flags);`
     pub fn write_at(&self, offset: u64, data: &[u8]) -> Result<()> {
-        let write = self.raw().and_then(|raw| raw.start_write(offset, data.to_vec()));
-        finish(write, self.bound).map(drop).map_err(|failure| self.write_error(Op::Write, failure))
+        let write = self.finish(Op::Write, |raw| raw.start_write(offset, data.to_vec()));
+        write.map(drop).map_err(|failure| self.write_error(Op::Write, failure))
+    }
+
+    /// Writes `data` at `offset` if what is there equals `compare`, in one step; both of one length, within one object.
+    ///
+    /// # Errors
+    /// [`Error::Os`] with `EILSEQ` if something else is there: nothing is written. Otherwise as [`write_at`](Self::write_at).
+    ///
+    /// Implements: `int rbd_aio_compare_and_write(rbd_image_t image, uint64_t off, size_t len, const char *cmp_buf, const char *buf, rbd_completion_t c, uint64_t *mismatch_off, int op_flags);`
+    pub fn compare_and_write(&self, offset: u64, compare: &[u8], data: &[u8]) -> Result<()> {
+        if compare.len() != data.len() {
+            let what = "compare and data differ in length";
+            return Err(Error::InvalidInput { op: Op::Write, on: self.subject(), what });
+        }
+        let buffers = CompareAndWrite::new(compare, data);
+        let written = self.finish(Op::Write, |raw| raw.start_compare_and_write(offset, buffers));
+        written.map(drop).map_err(|failure| self.write_error(Op::Write, failure))
     }
 
     /// Makes all acknowledged writes durable.
@@ -383,8 +406,8 @@ impl Image {
     ///
     /// Implements: `int rbd_aio_flush(rbd_image_t image, rbd_completion_t c);`
     pub fn flush(&self) -> Result<()> {
-        let flush = self.raw().and_then(|raw| raw.start_flush());
-        finish(flush, self.bound).map(drop).map_err(|failure| self.write_error(Op::Flush, failure))
+        let flush = self.finish(Op::Flush, RawImage::start_flush);
+        flush.map(drop).map_err(|failure| self.write_error(Op::Flush, failure))
     }
 
     /// Gives up the data of a range; it reads as zeroes.
@@ -394,8 +417,8 @@ impl Image {
     ///
     /// Implements: `int rbd_aio_discard(rbd_image_t image, uint64_t off, uint64_t len, rbd_completion_t c);`
     pub fn discard(&self, offset: u64, length: u64) -> Result<()> {
-        let discard = self.raw().and_then(|raw| raw.start_discard(offset, length));
-        finish(discard, self.bound).map(drop).map_err(|failure| self.write_error(Op::Discard, failure))
+        let discard = self.finish(Op::Discard, |raw| raw.start_discard(offset, length));
+        discard.map(drop).map_err(|failure| self.write_error(Op::Discard, failure))
     }
 
     /// A value of the image's metadata. It is replicated; keys that start with `conf_` are configuration at every site.
@@ -460,12 +483,31 @@ impl Image {
         Ok(bounded::run(self.bound, move || job(&raw))??)
     }
 
-    /// Waits for an aio operation of this image.
+    /// Starts an aio operation of this image and waits for it.
     pub(crate) fn finish<S: Send + 'static>(
         &self,
+        op: Op,
         start: impl FnOnce(&Arc<RawImage>) -> Result<Aio<S>, Errno>,
     ) -> Result<(usize, S), Failure> {
+        let _span = tracing::debug_span!("image", op = op.word(), image = %self.spec).entered();
         finish(self.raw().and_then(|raw| start(&raw)), self.bound)
+    }
+
+    /// The same image for asking why an operation failed: that must not take as long again as the operation itself.
+    pub(crate) fn explaining(&self) -> Self {
+        self.bounded_by(self.bound.min(EXPLAINED_WITHIN))
+    }
+
+    /// A handle that knows what the image is now. One that was opened read-only has no watch, and so never hears of a change; in
+    /// snapshot mode that includes the image's role.
+    pub(crate) fn up_to_date(&self) -> Result<Self> {
+        let Access::ReadOnly(None) = &self.open.access else { return Ok(self.clone()) };
+        self.pool.bounded_by(self.bound).open_by_id_read_only(&self.id()?)
+    }
+
+    /// Whether calls run on this handle besides the caller's own.
+    pub(crate) fn has_calls_under_way(&self) -> bool {
+        self.open.raw.as_ref().is_some_and(|raw| Arc::strong_count(raw) > 1)
     }
 
     pub(crate) fn error(&self, op: Op, failure: Failure) -> Error {
@@ -480,9 +522,10 @@ impl Image {
         if self.is_read_only() {
             return refused(op, self.subject(), Refusal::ReadOnlyHandle, errno);
         }
-        match self.role() {
+        let why = self.explaining();
+        match why.role() {
             Ok(Role::NonPrimary(_)) => refused(op, self.subject(), Refusal::Replica, errno),
-            Ok(Role::Primary(_)) => match self.lock_owners() {
+            Ok(Role::Primary(_)) => match why.lock_owners() {
                 Ok(owners) if !owners.is_empty() => {
                     let owner = owners.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
                     refused(op, self.subject(), Refusal::LockHeldByDaemon { owner: owner.into() }, errno)

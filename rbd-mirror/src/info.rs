@@ -3,6 +3,7 @@
 use crate::call::refused;
 use crate::errno::Errno;
 use crate::error::Result;
+use crate::features::Features;
 use crate::image::Image;
 use crate::mode::MirrorImageMode;
 use crate::name::GlobalImageId;
@@ -21,9 +22,20 @@ impl Image {
     /// Implements: `int rbd_aio_mirror_image_get_info(rbd_image_t image, rbd_mirror_image_info_t *mirror_image_info, size_t info_size, rbd_completion_t c);`
     /// Similar to: `rbd info` (its lines on mirroring)
     pub fn role(&self) -> Result<Role> {
-        let asked = self.finish(RawImage::start_mirror_info);
+        let now = self.for_role()?;
+        let asked = now.finish(Op::MirrorInfo, RawImage::start_mirror_info);
         let (_, slot) = asked.map_err(|failure| self.error(Op::MirrorInfo, failure))?;
         Ok(Role::from_raw(slot.copy()))
+    }
+
+    /// In journal mode the role is read from the journal each time; in snapshot mode it is in the image's header, which a read-only
+    /// handle knows as it was opened.
+    fn for_role(&self) -> Result<Self> {
+        if self.is_read_only() && !self.features()?.contains(Features::JOURNALING) {
+            self.up_to_date()
+        } else {
+            Ok(self.clone())
+        }
     }
 
     /// The identity that the image has at every site.
@@ -44,7 +56,7 @@ impl Image {
         if self.role()? == Role::NotMirrored {
             return Ok(None);
         }
-        let asked = self.finish(RawImage::start_mirror_mode);
+        let asked = self.for_role()?.finish(Op::ImageMode, RawImage::start_mirror_mode);
         let (_, mode) = asked.map_err(|failure| self.error(Op::ImageMode, failure))?;
         Ok(Some(MirrorImageMode::from_raw(mode)))
     }

@@ -135,6 +135,12 @@ impl Journal {
         self.newest_tag.as_ref().map(|tag| &tag.owner)
     }
 
+    /// Whether the image was ever primary at this site: then it was complete. A replica's journal has no entries of its own.
+    #[must_use]
+    pub fn was_primary(&self) -> bool {
+        self.local.is_some() || self.peers.iter().any(|peer| peer.position.is_some())
+    }
+
     /// Whether the image was demoted here and the demotion was written to the end. A demotion that was killed half-way
     /// leaves the new epoch without an entry: no peer will ever be promotable. The cure loses nothing: promote here again,
     /// then demote again.
@@ -198,6 +204,14 @@ impl Image {
         if !pool.has_journal(&id)? {
             return Ok(false);
         }
+        // An enable that was given up as in doubt may still be at work, on this very handle.
+        if self.has_calls_under_way() {
+            return Err(guarded(
+                op,
+                self.subject(),
+                Refusal::InUse("a call on this handle is under way".into()),
+            ));
+        }
         let own = usize::from(!self.is_read_only());
         let watchers = self.watchers()?;
         if watchers.len() > own {
@@ -223,19 +237,21 @@ impl Pool {
                 let input = Encoder::new().string("").u64(CLIENTS_MAX).finish();
                 let clients = io.exec(&object, "journal", "client_list", &input)?;
                 let mut newest = None;
-                let mut from = 0;
-                loop {
-                    let input = Encoder::new().u64(from).u64(TAGS_PAGE).string("").u8(0).finish();
+                // The class leaves out the tags up to this one; 0 leaves out none.
+                let mut after = 0;
+                for _ in 0..TAG_PAGES_MAX {
+                    let input = Encoder::new().u64(after).u64(TAGS_PAGE).string("").u8(0).finish();
                     let page = io.exec(&object, "journal", "tag_list", &input)?;
                     // Undecodable bytes are carried out to be reported as such.
                     let Some(tags) = decode_tags(&page) else { return Ok((clients, Err(()))) };
                     let full = u64::try_from(tags.len()).unwrap_or(u64::MAX) >= TAGS_PAGE;
                     newest = tags.into_iter().max_by_key(|tag| tag.tid).or(newest);
                     match (&newest, full) {
-                        (Some(tag), true) => from = tag.tid + 1,
+                        (Some(tag), true) => after = tag.tid,
                         _ => return Ok((clients, Ok(newest))),
                     }
                 }
+                Err(Errno::ERANGE)
             })
             .map_err(|failure| {
                 failure.plain(op, self.image_spec(&format!("id:{image}")).into(), self.bound())
@@ -262,6 +278,9 @@ const CLIENTS_MAX: u64 = 256;
 
 /// Tags are trimmed as clients pass them: rarely is there more than a handful.
 const TAGS_PAGE: u64 = 64;
+
+/// A journal with more tags than this has not been trimmed for years.
+const TAG_PAGES_MAX: u32 = 4096;
 
 fn object_name(image: &ImageId) -> String {
     format!("journal.{image}")

@@ -33,10 +33,11 @@ impl Image {
     pub fn create_mirror_snapshot(&self, flags: SnapshotFlags) -> Result<u64> {
         let op = Op::MirrorSnapshot;
         let _span = tracing::info_span!("mirror snapshot", image = %self.spec()).entered();
-        let taken = self.finish(|raw| raw.start_mirror_snapshot(flags.bits()));
+        let taken = self.finish(op, |raw| raw.start_mirror_snapshot(flags.bits()));
         taken.map(|(_, id)| id).map_err(|failure| match failure.errno() {
             Some(errno @ (Errno::EINVAL | Errno::ENOENT)) => {
-                let reason = match (self.role(), self.mirror_mode(), self.pool().peers()) {
+                let why = self.explaining();
+                let reason = match (why.role(), why.mirror_mode(), why.pool().peers()) {
                     (Ok(Role::NotMirrored), ..) => Refusal::NotMirrored,
                     (Ok(Role::NonPrimary(_)), ..) => Refusal::NotPrimary,
                     (_, Ok(Some(is)), _) if is != MirrorImageMode::Snapshot => Refusal::OtherMode { is },

@@ -23,8 +23,7 @@ use crate::pool::Pool;
 use crate::promote::Promote;
 use crate::refusal::Refusal;
 use crate::role::Role;
-use crate::status::SiteState;
-use crate::sync::is_current;
+use crate::sync::{is_current, was_ever_complete};
 
 /// One site's pool and what is known of its peer's.
 #[derive(Clone, Debug)]
@@ -37,6 +36,16 @@ pub struct Pair {
 enum Peer {
     Answers(Pool),
     Silent(String),
+}
+
+/// What a forced promotion asks for about the first copy of an image. With the peer gone, this site has to know: by the image's own
+/// history as a primary, by its mirror snapshots, or by the last status of its daemon, which is written within 30 s.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Completeness {
+    /// This site must know that it was complete.
+    Proven,
+    /// The caller knows it from elsewhere. A site that knows the opposite is believed all the same.
+    Assumed,
 }
 
 /// Which of the two.
@@ -62,8 +71,8 @@ pub enum SideView {
         role: Role,
         /// Whether that site's daemon reports a split brain.
         split_brain: bool,
-        /// Whether the first copy of it is still being made.
-        syncing: bool,
+        /// Whether it was ever complete, by what that site knows; `None` where nothing there says so either way.
+        complete: Option<bool>,
         /// Who has it open there, rbd-mirror left out.
         users: Vec<Watcher>,
     },
@@ -134,6 +143,8 @@ pub enum Verdict {
         /// That site.
         at: Side,
     },
+    /// Neither site has a mirrored image of this id.
+    Nowhere,
     /// The peer does not answer, so nothing can be said of both.
     Unknown,
 }
@@ -146,6 +157,7 @@ impl fmt::Display for Verdict {
             Self::SplitBrain { .. } => f.write_str("split brain"),
             Self::BothDemoted => f.write_str("both demoted"),
             Self::Alone { .. } => f.write_str("at one site only"),
+            Self::Nowhere => f.write_str("at neither site"),
             Self::Unknown => f.write_str("unknown: the peer does not answer"),
         }
     }
@@ -173,10 +185,12 @@ impl Pair {
         }
     }
 
-    /// Looks at both sites. A peer that does not answer costs its pool's limit ([`Pool::bounded_by`]), no more.
+    /// Looks at both sites: a handful of reads each. A peer that does not answer costs the limit of its pool ([`Pool::bounded_by`]) for
+    /// the read at which it fell silent.
     ///
     /// # Errors
-    /// What reading this site answers. The peer's failure to answer is part of the view.
+    /// What reading this site answers. The peer's silence is part of the view; another error of the peer is an error here: where nothing
+    /// can be had of it but that, [`Pair::without_peer`] goes on without it.
     pub fn look(&self, id: &GlobalImageId) -> Result<PairView> {
         let here = side(&self.here, id)?;
         let there = match &self.there {
@@ -222,14 +236,21 @@ impl Pair {
     ///
     /// # Errors
     /// [`Refusal::PeerAliveAndPrimary`]; [`Refusal::StillSyncing`]: the first copy is not complete, so this image is not one;
+    /// [`Refusal::CompletenessUnknown`] with [`Completeness::Proven`], where this site's daemon says nothing of it;
     /// [`Error::NotFound`] if there is no such image here. Then as [`Image::promote`].
-    pub fn promote_by_force(&self, id: &GlobalImageId) -> Result<()> {
+    pub fn promote_by_force(&self, id: &GlobalImageId, completeness: Completeness) -> Result<()> {
         let view = self.look(id)?;
         if view.there.is_primary() {
             return Err(self.refuse(Op::Promote, id, Refusal::PeerAliveAndPrimary));
         }
-        if let SideView::Present { syncing: true, .. } = view.here {
-            return Err(self.refuse(Op::Promote, id, Refusal::StillSyncing));
+        match (&view.here, completeness) {
+            (SideView::Present { complete: Some(false), .. }, _) => {
+                return Err(self.refuse(Op::Promote, id, Refusal::StillSyncing));
+            }
+            (SideView::Present { complete: None, .. }, Completeness::Proven) => {
+                return Err(self.refuse(Op::Promote, id, Refusal::CompletenessUnknown));
+            }
+            _ => {}
         }
         self.image(id)?.promote(Promote::Force)
     }
@@ -239,7 +260,8 @@ impl Pair {
     ///
     /// # Errors
     /// [`Refusal::PeerNotPrimary`]; [`Refusal::PeerUnknown`] if the peer does not answer; [`Refusal::IsPrimary`];
-    /// [`Refusal::InUse`] with the addresses of who has this copy open; [`Error::NotFound`]. Then as [`Image::resync`].
+    /// [`Refusal::NotPeers`] if this pool does not receive from that one; [`Refusal::InUse`] with the addresses of who has this copy
+    /// open; [`Error::NotFound`]. Then as [`Image::resync`].
     pub fn resync(&self, id: &GlobalImageId) -> Result<ImageId> {
         let view = self.look(id)?;
         let refuse = |reason| Err(self.refuse(Op::Resync, id, reason));
@@ -254,12 +276,24 @@ impl Pair {
         if role.is_primary() {
             return refuse(Refusal::IsPrimary);
         }
+        if !self.receives()? {
+            return refuse(Refusal::NotPeers);
+        }
         if !users.is_empty() {
             let users = users.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
             return refuse(Refusal::InUse(users.into()));
         }
         self.image(id)?.resync(id)?;
         Ok(image)
+    }
+
+    /// Whether this pool receives from that one.
+    fn receives(&self) -> Result<bool> {
+        let Peer::Answers(there) = &self.there else { return Ok(false) };
+        let uuid = there.mirror_uuid()?;
+        let is_it =
+            |peer: &crate::peer::Peer| peer.direction.receives() && peer.mirror_uuid.as_ref() == Some(&uuid);
+        Ok(self.here.peers()?.iter().any(is_it))
     }
 
     fn image(&self, id: &GlobalImageId) -> Result<Image> {
@@ -298,8 +332,8 @@ fn side(pool: &Pool, id: &GlobalImageId) -> Result<SideView> {
     let daemon = if role == Role::NotMirrored { None } else { image.daemon_instance()? };
     let users = image.watchers()?.into_iter().filter(|watcher| Some(watcher.client_id) != daemon).collect();
     let status = image.status()?;
-    let syncing = status.local.as_ref().is_some_and(|local| local.state == SiteState::Syncing);
-    Ok(SideView::Present { image: image.id()?, role, split_brain: status.is_split_brain(), syncing, users })
+    let complete = was_ever_complete(&image, &status)?;
+    Ok(SideView::Present { image: image.id()?, role, split_brain: status.is_split_brain(), complete, users })
 }
 
 fn verdict(here: &SideView, there: &SideView) -> Verdict {
@@ -311,7 +345,7 @@ fn verdict(here: &SideView, there: &SideView) -> Verdict {
     match (mirrored(here), mirrored(there)) {
         (true, false) => return Verdict::Alone { at: Side::Here },
         (false, true) => return Verdict::Alone { at: Side::There },
-        (false, false) => return Verdict::Unknown,
+        (false, false) => return Verdict::Nowhere,
         (true, true) => {}
     }
     let (primary, follower) = match (here.is_primary(), there.is_primary()) {
@@ -334,7 +368,7 @@ mod tests {
             image: ImageId::new("10d3"),
             role,
             split_brain,
-            syncing: false,
+            complete: Some(true),
             users: Vec::new(),
         }
     }
@@ -358,6 +392,7 @@ mod tests {
             (follower(), SideView::Absent, Verdict::Alone { at: Side::Here }),
             (follower(), silent(), Verdict::Unknown),
             (SideView::Absent, primary(), Verdict::Alone { at: Side::There }),
+            (SideView::Absent, SideView::Absent, Verdict::Nowhere),
         ];
         for (here, there, expected) in table {
             assert_eq!(verdict(&here, &there), expected, "{here} / {there}");

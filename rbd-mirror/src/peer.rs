@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 use crate::call::{guarded, refused};
 use crate::errno::Errno;
 use crate::error::{Error, Result};
+use crate::mode::PoolMode;
 use crate::name::{MirrorUuid, PeerUuid};
 use crate::op::Op;
 use crate::pool::Pool;
@@ -169,7 +170,7 @@ impl Pool {
     /// Makes a token with which the other site can peer with this one. Makes the user `client.rbd-mirror-peer` if needed.
     ///
     /// # Errors
-    /// [`Refusal::PoolMirroringDisabled`] (`EINVAL`); [`Error::NotPermitted`] without admin-like monitor capabilities.
+    /// [`Refusal::PoolMirroringDisabled`] (`EINVAL`); [`Refusal::PeerUserCapsDiffer`] (`EEXIST`); [`Error::NotPermitted`] without admin-like monitor capabilities.
     ///
     /// Implements: `int rbd_mirror_peer_bootstrap_create(rados_ioctx_t io_ctx, char *token, size_t *max_len);`
     /// Similar to: `rbd mirror pool peer bootstrap create`
@@ -180,16 +181,20 @@ impl Pool {
                 Some(errno @ Errno::EINVAL) => {
                     refused(op, self.subject(), Refusal::PoolMirroringDisabled, errno)
                 }
+                Some(errno @ Errno::EEXIST) => {
+                    refused(op, self.subject(), Refusal::PeerUserCapsDiffer, errno)
+                }
                 _ => self.error(op, failure),
             })?;
-        Ok(BootstrapToken(Zeroizing::new(token)))
+        Ok(BootstrapToken(token))
     }
 
     /// Peers this pool with the site that made the token. With [`Direction::RxTx`] that site learns of this one too, so that
     /// one import is enough for both directions. Importing the same token again changes nothing.
     ///
     /// # Errors
-    /// [`Refusal::TokenUnreadable`]; [`Refusal::OwnToken`]; [`Refusal::PoolMirroringDisabled`] here;
+    /// [`Refusal::TokenUnreadable`]; [`Refusal::OwnToken`]; [`Refusal::PoolMirroringDisabled`] here, or
+    /// [`Refusal::SecondReceivingPeer`] (both `EINVAL`); [`Refusal::PeerUserCapsDiffer`] (`EEXIST`);
     /// [`Refusal::PeerPoolNotMirroring`] there (`ENOSYS`, `ENOENT`); [`Error::InvalidInput`] for a direction that does not
     /// receive; [`Error::InDoubt`] if the other site does not answer.
     ///
@@ -212,9 +217,16 @@ impl Pool {
         let (text, raw) = (Zeroizing::clone(&token.0), direction.to_raw());
         self.attempt(move |io| io.import_bootstrap_token(raw, &text)).map_err(|failure| {
             let reason = match failure.errno() {
-                Some(Errno::EINVAL) => Refusal::PoolMirroringDisabled,
+                // One number for two causes: read what tells them apart.
+                Some(Errno::EINVAL) => match (self.mirror_mode(), self.peers()) {
+                    (Ok(PoolMode::Disabled), _) => Refusal::PoolMirroringDisabled,
+                    (_, Ok(peers)) if peers.iter().any(|peer| peer.direction.receives()) => {
+                        Refusal::SecondReceivingPeer
+                    }
+                    _ => Refusal::Unexplained,
+                },
                 Some(Errno::ENOSYS | Errno::ENOENT) => Refusal::PeerPoolNotMirroring,
-                Some(Errno::EEXIST) => Refusal::SecondReceivingPeer,
+                Some(Errno::EEXIST) => Refusal::PeerUserCapsDiffer,
                 _ => return self.error(op, failure),
             };
             failure.errno().map_or_else(

@@ -20,6 +20,7 @@ use crate::raw::image::{self as raw_image, Which};
 use crate::raw::pool::RawTrashed;
 use crate::raw::rados::RawIoCtx;
 use crate::refusal::Refusal;
+use crate::role::Role;
 
 /// A pool and namespace of a connected cluster. Clones share the io context.
 #[derive(Clone)]
@@ -293,20 +294,27 @@ impl Pool {
     ///
     /// # Errors
     /// [`Refusal::Busy`] if snapshots, clones or watchers hang on it (`EBUSY`, `ENOTEMPTY`); [`Refusal::Replica`] if it is a
-    /// replica.
+    /// replica (`EBUSY`, `EINVAL`, `EROFS`); [`Refusal::OrphanJournal`], found before librbd is asked, because librbd would crash.
     ///
     /// Implements: `int rbd_remove(rados_ioctx_t io, const char *name);`
     /// Similar to: `rbd rm`
     pub fn remove(&self, name: &str) -> Result<()> {
         let removed = name.to_owned();
         let op = Op::RemoveImage;
+        {
+            // librbd would remove the data of such an image, and then crash this process.
+            let image = self.open_read_only(name)?;
+            image.refuse_orphan_journal(op)?;
+        }
         self.attempt(move |io| raw_image::remove(io, &removed)).map_err(|failure| {
             let on = self.image_spec(name).into();
             match failure.errno() {
-                Some(errno) if errno == Errno::EBUSY || errno.number() == 39 => {
-                    refused(op, on, Refusal::Busy, errno)
+                Some(errno @ (Errno::EBUSY | Errno::ENOTEMPTY | Errno::EINVAL | Errno::EROFS)) => {
+                    let role = self.open_read_only(name).and_then(|image| image.role());
+                    let reason =
+                        if let Ok(Role::NonPrimary(_)) = role { Refusal::Replica } else { Refusal::Busy };
+                    refused(op, on, reason, errno)
                 }
-                Some(errno @ (Errno::EINVAL | Errno::EROFS)) => refused(op, on, Refusal::Replica, errno),
                 _ => failure.plain(op, on, self.bound),
             }
         })

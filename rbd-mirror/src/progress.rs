@@ -24,6 +24,8 @@ pub struct Progress {
 /// Where an operation's thread and its caller meet.
 #[derive(Debug, Default)]
 pub(crate) struct Rendezvous {
+    /// Held while a report waits for its answer: librbd reports from several threads, one at a time as far as is known.
+    turn: Mutex<()>,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -35,14 +37,19 @@ struct State {
     answer: Option<bool>,
     /// The operation is to stop: the closure said so, panicked, or nobody listens any more.
     stopped: bool,
+    /// Reports that came after that, from an operation that does not heed it.
+    unheeded: u64,
     returned: bool,
 }
 
 impl Rendezvous {
     /// Called on librbd's thread: reports, and answers whether to go on.
     pub(crate) fn offer(&self, done: u64, total: u64) -> bool {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let mut state = self.lock();
         if state.stopped {
+            state.unheeded += 1;
+            self.changed.notify_all();
             return false;
         }
         state.offered = Some(Progress { done, total });
@@ -75,6 +82,7 @@ impl Rendezvous {
     ) -> Result<(), Overrun> {
         let mut panicked = None;
         let mut sign_of_life = Instant::now();
+        let mut unheeded = 0;
         let mut state = self.lock();
         let outcome = loop {
             if state.returned {
@@ -95,6 +103,10 @@ impl Rendezvous {
                 }
                 self.changed.notify_all();
                 continue;
+            }
+            if state.unheeded != unheeded {
+                unheeded = state.unheeded;
+                sign_of_life = Instant::now();
             }
             let waited = sign_of_life.elapsed();
             let Some(left) = quiet.checked_sub(waited).filter(|left| !left.is_zero()) else {

@@ -37,16 +37,16 @@ impl Image {
     pub fn promote(&self, how: Promote) -> Result<()> {
         let force = how == Promote::Force;
         let _span = tracing::info_span!("promote", image = %self.spec(), force).entered();
-        let promoted = self.finish(|raw| raw.start_promote(force));
-        promoted.map(drop).map_err(|failure| self.why_not_promoted(failure))
+        let promoted = self.finish(Op::Promote, |raw| raw.start_promote(force));
+        promoted.map(drop).map_err(|failure| self.why_not_promoted(failure, how))
     }
 
-    fn why_not_promoted(&self, failure: Failure) -> Error {
+    fn why_not_promoted(&self, failure: Failure, how: Promote) -> Error {
         let op = Op::Promote;
         let Some(errno) = failure.errno() else { return self.error(op, failure) };
         let reason = match errno {
-            Errno::EBUSY => Refusal::PrimaryElsewhere,
-            Errno::EINVAL | Errno::ENOENT => match self.role() {
+            Errno::EBUSY if how == Promote::Clean => Refusal::PrimaryElsewhere,
+            Errno::EINVAL | Errno::ENOENT => match self.explaining().role() {
                 Ok(Role::Primary(_)) => Refusal::AlreadyPrimary,
                 Ok(Role::NotMirrored) => Refusal::NotMirrored,
                 Ok(Role::Disabling(_)) => Refusal::Disabling,

@@ -58,6 +58,13 @@ pub enum Refusal {
     )]
     StillSyncing,
 
+    /// Nothing says whether the first copy is complete.
+    #[error(
+        "nothing here says that the first copy from the peer was ever complete: promoted, it may be half an image; say so \
+         explicitly if it is to be done all the same"
+    )]
+    CompletenessUnknown,
+
     /// A resync was asked for, and the peer is not primary: it would delete the only copy that may be good.
     #[error(
         "the peer is not primary now, so a resync would delete this copy with nothing to fetch it from again: promote the \
@@ -178,6 +185,17 @@ pub enum Refusal {
     /// The pool has a receiving peer already.
     #[error("the pool has a peer it receives from already; rbd-mirror follows one only")]
     SecondReceivingPeer,
+
+    /// The user for peers exists with other capabilities than mirroring needs.
+    #[error(
+        "the user client.rbd-mirror-peer exists with other capabilities than `profile rbd-mirror-peer` and `profile rbd`: \
+         correct them (`ceph auth caps`) or remove that user"
+    )]
+    PeerUserCapsDiffer,
+
+    /// The two pools are not peers of each other.
+    #[error("this pool does not receive from that one: they are not peers")]
+    NotPeers,
 
     /// The peer's pool does not mirror, or does not exist.
     #[error("the peer's pool does not exist or does not mirror: enable mirroring there first")]

@@ -10,7 +10,7 @@ use std::time::SystemTime;
 
 use ceph_sys as sys;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::image::Image;
 use crate::name::{GlobalImageId, ImageId, MirrorUuid};
 use crate::op::Op;
@@ -137,7 +137,7 @@ impl Image {
     /// Implements: `int rbd_aio_mirror_image_get_global_status(rbd_image_t image, rbd_mirror_image_global_status_t *mirror_image_global_status, size_t status_size, rbd_completion_t c);`
     /// Similar to: `rbd mirror image status <image-spec>`
     pub fn status(&self) -> Result<ImageStatus> {
-        let asked = self.finish(RawImage::start_mirror_status);
+        let asked = self.finish(Op::Status, RawImage::start_mirror_status);
         let (_, slot) = asked.map_err(|failure| self.error(Op::Status, failure))?;
         Ok(ImageStatus::from_raw(None, slot.copy()))
     }
@@ -149,6 +149,9 @@ impl Pool {
     /// librbd reads the names of the whole pool for every page, so pages are large: a pool of 10,000 images costs about 33 reads
     /// of its OSDs. An image whose daemon reports "unknown" (as both sites do between demotion and promotion) has its text lost
     /// in librbd's list; it is asked for singly, at the price of opening that image.
+    ///
+    /// # Errors
+    /// An item is an error if the site does not answer; the iterator ends with it.
     ///
     /// Implements: `int rbd_mirror_image_global_status_list(rados_ioctx_t io_ctx, const char *start_id, size_t max, char **image_ids, rbd_mirror_image_global_status_t *images, size_t *len);`
     /// Similar to: `rbd mirror pool status --verbose`
@@ -198,19 +201,19 @@ impl Statuses {
     }
 
     /// librbd's list replaces the text of "unknown" entries; a written one has a time, so it can be told from none.
-    fn restore_text(&self, listed: ImageStatus) -> ImageStatus {
+    fn restore_text(&mut self, listed: ImageStatus) -> Result<ImageStatus> {
         let lost = |site: &SiteStatus| site.state == SiteState::Unknown && site.last_update.is_some();
-        if !listed.local.iter().chain(listed.peers.iter().map(|(_, site)| site)).any(lost) {
-            return listed;
-        }
-        let asked = listed
-            .image_id
-            .as_ref()
-            .map(|id| self.pool.open_by_id_read_only(id).and_then(|image| image.status()));
-        match asked {
-            Some(Ok(status)) => ImageStatus { image_id: listed.image_id, ..status },
-            // Gone since, or not to be opened: what the list said still stands.
-            _ => listed,
+        let Some(id) = listed.image_id.clone().filter(|_| listed.sites().any(lost)) else {
+            return Ok(listed);
+        };
+        match self.pool.open_by_id_read_only(&id).and_then(|image| image.status()) {
+            Ok(status) => Ok(ImageStatus { image_id: Some(id), ..status }),
+            // Gone since: what the list said still stands.
+            Err(Error::NotFound { .. }) => Ok(listed),
+            Err(error) => {
+                (self.after, self.page) = (None, VecDeque::new());
+                Err(error)
+            }
         }
     }
 }
@@ -225,7 +228,7 @@ impl Iterator for Statuses {
             return Some(Err(error));
         }
         let listed = self.page.pop_front()?;
-        Some(Ok(self.restore_text(listed)))
+        Some(self.restore_text(listed))
     }
 }
 
@@ -246,6 +249,11 @@ impl ImageStatus {
         }
         let id = Some(raw.info.global_id).filter(|id| !id.is_empty()).map(GlobalImageId::new);
         Self { name: raw.name, image_id, id, local, peers }
+    }
+
+    /// The words of all sites, this one's first.
+    pub fn sites(&self) -> impl Iterator<Item = &SiteStatus> {
+        self.local.iter().chain(self.peers.iter().map(|(_, site)| site))
     }
 
     /// Whether this site's daemon reports a split brain.

@@ -30,26 +30,35 @@ pub struct TakenOver {
 /// One sector of a disk, or as much as the image has.
 const PROBE_BYTES: usize = 512;
 
+/// What a look is given at the end of the wait.
+const LOOK_MIN: Duration = Duration::from_millis(250);
+
 impl Image {
     /// Proves that the image, just promoted, accepts writes; breaks the lock of this site's rbd-mirror where that is what stands
     /// in the way. To be done before a VM is started on an image that was promoted by force.
     ///
-    /// The proof is a write of the first 512 bytes as they are, on a handle of its own. Nobody else may be writing.
+    /// The proof is a write of the first 512 bytes as they are, on a handle of its own: a compare-and-write, so that it changes nothing
+    /// even where it takes effect late, beside another writer.
     ///
     /// # Errors
-    /// [`Refusal::NotPrimary`], [`Refusal::NotMirrored`]; [`Refusal::LockHeld`] if somebody other than rbd-mirror holds the lock:
+    /// [`Refusal::NotPrimary`], [`Refusal::NotMirrored`]; [`Refusal::ReadOnlyHandle`]; [`Refusal::LockHeld`] if somebody other than rbd-mirror holds the lock:
     /// that lock is not broken; [`Error::TimedOut`].
     pub fn take_over(&self, deadline: impl Into<Deadline>) -> Result<TakenOver> {
         let deadline = deadline.into();
         let op = Op::TakeOver;
+        if self.is_read_only() {
+            return Err(self.refuse(op, Refusal::ReadOnlyHandle));
+        }
         match self.role()? {
             Role::Primary(_) => {}
             Role::NotMirrored => return Err(self.refuse(op, Refusal::NotMirrored)),
             _ => return Err(self.refuse(op, Refusal::NotPrimary)),
         }
         let mut broken = Vec::new();
+        let bound = self.bound();
         wait::until("writable", &Subject::Image(self.spec().clone()), deadline, || {
-            let refused = match self.probe() {
+            let image = self.bounded_by(deadline.left().max(LOOK_MIN).min(bound));
+            let refused = match image.probe() {
                 Ok(()) => return Ok(Seen::Done(())),
                 Err(
                     error @ Error::Refused {
@@ -62,12 +71,13 @@ impl Image {
                 Err(error @ (Error::NotPermitted { .. } | Error::Os { .. })) => error,
                 Err(error) => return Err(error),
             };
-            let daemons = self.daemon_addresses()?;
-            for owner in self.lock_owners()? {
+            let owners = image.lock_owners()?;
+            let daemons = if owners.is_empty() { Vec::new() } else { image.daemon_addresses()? };
+            for owner in owners {
                 if !daemons.iter().any(|daemon| daemon == owner.as_str()) {
                     return Err(guarded(op, self.spec().clone().into(), Refusal::LockHeld));
                 }
-                match self.break_lock(&owner) {
+                match image.break_lock(&owner) {
                     Ok(()) => {
                         tracing::warn!(image = %self.spec(), %owner, "broke the lock of rbd-mirror");
                         broken.push(owner);
@@ -83,19 +93,22 @@ impl Image {
     }
 
     fn probe(&self) -> Result<()> {
-        let fresh = self.pool().bounded_by(self.bound()).open_by_id(&self.id()?)?;
+        let fresh = self.pool().open_by_id(&self.id()?)?;
         let first = fresh.read_at(0, PROBE_BYTES)?;
-        fresh.write_at(0, &first)?;
+        fresh.compare_and_write(0, &first, &first)?;
         fresh.flush()
     }
 
     /// Where the watches of this site's rbd-mirror on this image come from.
     fn daemon_addresses(&self) -> Result<Vec<String>> {
-        let of_the_image = self.daemon_instance()?;
-        // Without the capability to ask the manager, the image's own instance has to do.
-        let of_the_pool = self.pool().daemons().unwrap_or_default();
-        let of_the_pool = of_the_pool.into_iter().filter_map(|daemon| daemon.instance_id?.parse().ok());
-        let daemons: Vec<i64> = of_the_image.into_iter().chain(of_the_pool).collect();
+        let daemons: Vec<i64> = match self.daemon_instance()? {
+            Some(instance) => vec![instance],
+            // Without the capability to ask the manager nobody is taken for a daemon.
+            None => {
+                let daemons = self.pool().daemons().unwrap_or_default();
+                daemons.into_iter().filter_map(|daemon| daemon.instance_id?.parse().ok()).collect()
+            }
+        };
         let watchers = self.watchers()?.into_iter().filter(|watcher| daemons.contains(&watcher.client_id));
         Ok(watchers.map(|watcher| watcher.address).collect())
     }

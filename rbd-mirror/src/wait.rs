@@ -5,7 +5,7 @@
 //! in two different reports of the daemon before it is believed, since both are echoed for a moment during every switch-over.
 
 use std::thread;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::deadline::Deadline;
 use crate::error::{Error, Hopeless, Result};
@@ -30,6 +30,12 @@ const PAUSE_MIN: Duration = Duration::from_millis(25);
 
 /// rbd-mirror itself acts once a second at the fastest, so looking more often sees nothing more.
 const PAUSE_MAX: Duration = Duration::from_secs(1);
+
+/// What a look is given at the end of a wait.
+const LOOK_MIN: Duration = Duration::from_millis(250);
+
+/// A demotion is written in two steps, moments apart: one that has only the first after so long was broken off.
+const BROKEN_AFTER: Duration = Duration::from_secs(5);
 
 /// Looks until `look` has seen it, or the deadline is over. A site that does not answer is looked at again; every other error
 /// ends the wait.
@@ -60,9 +66,9 @@ pub fn until<T>(
     }
 }
 
-/// A view of the pool whose operations end with the deadline.
+/// A view of the pool whose operations end with the deadline, or little after it: a look that has begun may see its end.
 fn within(pool: &Pool, deadline: Deadline) -> Pool {
-    pool.bounded_by(deadline.left().clamp(Duration::from_millis(100), pool.bound()))
+    pool.bounded_by(deadline.left().max(LOOK_MIN).min(pool.bound()))
 }
 
 /// Waits until the replica has all that the primary has committed: the first copy is complete, and the replay is up to date.
@@ -71,8 +77,8 @@ fn within(pool: &Pool, deadline: Deadline) -> Pool {
 /// "0 behind" would not do.
 ///
 /// # Errors
-/// [`Error::Hopeless`] on a split brain, an error of the replay that persists, or two primaries; [`Error::TimedOut`] with the
-/// last [`SyncState`]; [`Error::NotFound`] if the primary has no such image.
+/// [`Error::Hopeless`] on two primaries, if the image is not primary at `primary`, on a split brain, or an error of the replay that
+/// persists; [`Error::TimedOut`] with the last [`SyncState`]; [`Error::NotFound`] if the primary has no such image.
 pub fn caught_up(
     primary: &Pool,
     replica: &Pool,
@@ -87,6 +93,12 @@ pub fn caught_up(
         let (primary, replica) = (within(primary, deadline), within(replica, deadline));
         match sync_state(&primary, &replica, id)? {
             SyncState::CaughtUp => Ok(Seen::Done(())),
+            SyncState::TwoPrimaries => {
+                Err(Error::Hopeless { awaited, on: on.clone(), seen: Hopeless::TwoPrimaries })
+            }
+            SyncState::NotPrimary => {
+                Err(Error::Hopeless { awaited, on: on.clone(), seen: Hopeless::NotPrimary })
+            }
             state => {
                 watch.look(&replica, id)?;
                 Ok(Seen::NotYet(state.to_string()))
@@ -110,8 +122,8 @@ pub fn reverse_registered(
     deadline: impl Into<Deadline>,
 ) -> Result<()> {
     let deadline = deadline.into();
-    let uuid = primary.mirror_uuid()?;
     until("registered for the way back", &named(replica, id), deadline, || {
+        let uuid = within(primary, deadline).mirror_uuid()?;
         let image = within(replica, deadline).open_by_global_id_read_only(id)?;
         if image.mirror_mode()? == Some(MirrorImageMode::Snapshot) || image.journal()?.peer(&uuid).is_some() {
             return Ok(Seen::Done(()));
@@ -135,38 +147,36 @@ pub fn demotion_arrived(
     let deadline = deadline.into();
     let awaited = "promotable: the demotion has not arrived";
     let on = named(here, id);
-    let hopeless = |seen| Error::Hopeless { awaited, on: on.clone(), seen };
-    let source = demoted.open_by_global_id_read_only(id)?;
-    if source.role()?.is_primary() {
-        return Err(hopeless(Hopeless::StillPrimary));
-    }
-    if source.mirror_mode()? == Some(MirrorImageMode::Journal) && source.journal()?.has_broken_demotion() {
-        return Err(hopeless(Hopeless::BrokenDemotion));
-    }
-    drop(source);
+    let hopeless = |seen| Err(Error::Hopeless { awaited, on: on.clone(), seen });
     let mut watch = Watch::new(awaited, &on);
+    let mut broken_since = None;
     until(awaited, &on, deadline, || {
-        let here = within(here, deadline);
-        if demotion_has_arrived(&here, id)? {
+        let (demoted, here) = (within(demoted, deadline), within(here, deadline));
+        if demotion_has_arrived(&demoted, &here, id)? {
             return Ok(Seen::Done(()));
+        }
+        let source = demoted.open_by_global_id_read_only(id)?;
+        if source.role()?.is_primary() {
+            return hopeless(Hopeless::StillPrimary);
+        }
+        if here.open_by_global_id_read_only(id)?.role()?.is_primary() {
+            return hopeless(Hopeless::PrimaryHere);
+        }
+        let broken = source.mirror_mode()? == Some(MirrorImageMode::Journal)
+            && source.journal()?.has_broken_demotion();
+        if broken && broken_since.get_or_insert_with(Instant::now).elapsed() > BROKEN_AFTER {
+            return hopeless(Hopeless::BrokenDemotion);
         }
         let status = watch.look(&here, id)?;
         Ok(Seen::NotYet(status.map_or_else(|| "no status".to_owned(), |status| status.to_string())))
     })
 }
 
-/// Waits until the image is primary at `here`, non-primary at `there`, and `there` follows `here`.
+/// Waits until `there` follows `here` with nothing behind, after a promotion at `here`.
 ///
 /// # Errors
-/// [`Error::Hopeless`] on two primaries or a split brain; [`Error::TimedOut`].
+/// As [`caught_up`], with `here` as the primary.
 pub fn settled(here: &Pool, there: &Pool, id: &GlobalImageId, deadline: impl Into<Deadline>) -> Result<()> {
-    let deadline = deadline.into();
-    let awaited = "settled";
-    let on = named(here, id);
-    let other = there.open_by_global_id_read_only(id)?.role()?;
-    if here.open_by_global_id_read_only(id)?.role()?.is_primary() && other.is_primary() {
-        return Err(Error::Hopeless { awaited, on, seen: Hopeless::TwoPrimaries });
-    }
     caught_up(here, there, id, deadline)
 }
 

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use lab::{Daemon, SiteId};
-use rbd_mirror::pair::Pair;
+use rbd_mirror::pair::{Completeness, Pair};
 use rbd_mirror::wait::{self, Seen};
 use rbd_mirror::{Cluster, Error};
 use tests::connect;
@@ -113,7 +113,7 @@ fn take_over(run: &Run<'_>, disks: &[Disk], silence: &Error) -> Result<()> {
         let pair = Pair::without_peer(&run.b.pool, silence);
         let mut broken = 0;
         for disk in disks {
-            pair.promote_by_force(&disk.id)?;
+            pair.promote_by_force(&disk.id, Completeness::Proven)?;
             let taken = run.b.pool.open_by_global_id(&disk.id)?.take_over(TAKEN_OVER_WITHIN)?;
             broken += taken.broken.len();
             let info = run.b.witness.image_info(&disk.path())?;

@@ -2,6 +2,7 @@
 
 use anyhow::{Result, ensure};
 use lab::SiteId;
+use rbd_mirror::pair::Completeness;
 use rbd_mirror::{Error, Refusal, Role};
 
 use crate::disk::Disk;
@@ -11,7 +12,7 @@ use crate::run::Run;
 pub(crate) fn force_while_alive(run: &Run<'_>, disks: &[Disk]) -> Result<()> {
     let disk = &disks[0];
     refused(run, "guard: force while A is alive", disk, Refusal::PeerAliveAndPrimary, || {
-        run.pair(SiteId::B).promote_by_force(&disk.id)
+        run.pair(SiteId::B).promote_by_force(&disk.id, Completeness::Proven)
     })
 }
 

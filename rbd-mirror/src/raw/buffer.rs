@@ -2,25 +2,31 @@
 
 use std::ffi::c_char;
 
+use zeroize::Zeroizing;
+
 use crate::errno::Errno;
 
 /// More rounds than a list that grows between two calls can take; a bound, because every loop has one.
 const ROUNDS_MAX: usize = 16;
 
 /// Fills a string of unknown length. `ask` gets the buffer and its length, which librbd overwrites when it is too short.
-pub(crate) fn string(
+pub(crate) fn string(ask: impl FnMut(*mut c_char, &mut usize) -> Result<(), Errno>) -> Result<String, Errno> {
+    secret(ask).map(|text| text.as_str().to_owned())
+}
+
+/// [`string`] for what must not be left in memory.
+pub(crate) fn secret(
     mut ask: impl FnMut(*mut c_char, &mut usize) -> Result<(), Errno>,
-) -> Result<String, Errno> {
+) -> Result<Zeroizing<String>, Errno> {
     let mut capacity = 256;
     for _ in 0..ROUNDS_MAX {
-        let mut buffer = vec![0_u8; capacity];
+        let mut buffer = Zeroizing::new(vec![0_u8; capacity]);
         let mut length = capacity;
         match ask(buffer.as_mut_ptr().cast(), &mut length) {
             Ok(()) => {
                 // Some calls count the trailing NUL in, some do not, some leave `length` alone: the first NUL decides.
                 let end = buffer.iter().position(|byte| *byte == 0).unwrap_or(buffer.len());
-                buffer.truncate(end);
-                return Ok(String::from_utf8_lossy(&buffer).into_owned());
+                return Ok(Zeroizing::new(String::from_utf8_lossy(&buffer[..end]).into_owned()));
             }
             Err(Errno::ERANGE) => capacity = larger(capacity, length),
             Err(errno) => return Err(errno),

@@ -2,6 +2,8 @@
 
 use std::ffi::{CStr, CString, c_char, c_int};
 
+use zeroize::Zeroizing;
+
 use crate::errno::Errno;
 
 /// Zero or a count is success, a negative number is an errno.
@@ -17,6 +19,18 @@ pub(crate) fn check_size(rc: isize) -> Result<usize, Errno> {
 /// A string for C. A NUL inside is `EINVAL`, which is what librbd would say if it could see it.
 pub(crate) fn to_c(text: &str) -> Result<CString, Errno> {
     CString::new(text).map_err(|_| Errno::EINVAL)
+}
+
+/// A secret for C, with its NUL, wiped when dropped.
+pub(crate) fn secret_to_c(text: &str) -> Result<Zeroizing<Vec<u8>>, Errno> {
+    if text.as_bytes().contains(&0) {
+        return Err(Errno::EINVAL);
+    }
+    // Of the right size from the start, so that no copy is left behind by growing.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(text.len() + 1));
+    bytes.extend_from_slice(text.as_bytes());
+    bytes.push(0);
+    Ok(bytes)
 }
 
 /// A copy of a C string; empty for null. Bytes that are not UTF-8 are replaced: Ceph's names are UTF-8 by convention only.

@@ -214,6 +214,27 @@ impl RawImage {
         })
     }
 
+    /// `int rbd_aio_compare_and_write(rbd_image_t image, uint64_t off, size_t len, const char *cmp_buf, const char *buf, rbd_completion_t c, uint64_t *mismatch_off, int op_flags);`
+    pub(crate) fn start_compare_and_write(
+        self: &Arc<Self>,
+        offset: u64,
+        buffers: CompareAndWrite,
+    ) -> Result<Aio<CompareAndWrite>, Errno> {
+        Aio::start(self, buffers, |image, slot, completion| {
+            // SAFETY: the slot holds a live value that nobody else touches.
+            let buffers = unsafe { &mut *slot };
+            let (compare, data) = (buffers.compare.as_ptr().cast(), buffers.data.as_ptr().cast());
+            let (length, mismatch) = (buffers.data.len(), &raw mut buffers.mismatch);
+            // SAFETY: the image is open; both buffers are `length` bytes long and stay where they are, as does the place for the
+            // mismatch, until the completion has fired.
+            let rc = unsafe {
+                sys::rbd_aio_compare_and_write(image, offset, length, compare, data, completion, mismatch, 0)
+            };
+            // The only one of its kind that is declared to return a size; it returns 0 or an errno like the others.
+            c_int::try_from(rc).unwrap_or(-Errno::EIO.number())
+        })
+    }
+
     /// `int rbd_aio_flush(rbd_image_t image, rbd_completion_t c);`
     pub(crate) fn start_flush(self: &Arc<Self>) -> Result<Aio<()>, Errno> {
         Aio::start(self, (), |image, _, completion| {
@@ -257,6 +278,22 @@ impl Drop for RawImage {
 
 extern "C" fn no_progress(_done: u64, _total: u64, _context: *mut std::ffi::c_void) -> c_int {
     0
+}
+
+/// What a compare-and-write works on: two buffers of one length, and where they first differed from the image.
+#[derive(Debug)]
+pub(crate) struct CompareAndWrite {
+    compare: Vec<u8>,
+    data: Vec<u8>,
+    mismatch: u64,
+}
+
+impl CompareAndWrite {
+    /// The two must be of one length.
+    pub(crate) fn new(compare: &[u8], data: &[u8]) -> Self {
+        debug_assert_eq!(compare.len(), data.len());
+        Self { compare: compare.to_vec(), data: data.to_vec(), mismatch: 0 }
+    }
 }
 
 /// Another image, as librbd names it.

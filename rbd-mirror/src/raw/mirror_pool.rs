@@ -4,9 +4,10 @@ use std::ffi::{c_char, c_int};
 use std::ptr;
 
 use ceph_sys as sys;
+use zeroize::Zeroizing;
 
 use super::buffer;
-use super::call::{check, from_c, to_c};
+use super::call::{check, from_c, secret_to_c, to_c};
 use super::mirror_image::{RawStatus, copy_status};
 use super::rados::RawIoCtx;
 use crate::errno::Errno;
@@ -46,8 +47,8 @@ impl RawIoCtx {
     }
 
     /// `int rbd_mirror_peer_bootstrap_create(rados_ioctx_t io_ctx, char *token, size_t *max_len);`
-    pub(crate) fn create_bootstrap_token(&self) -> Result<String, Errno> {
-        buffer::string(|buffer, length| {
+    pub(crate) fn create_bootstrap_token(&self) -> Result<Zeroizing<String>, Errno> {
+        buffer::secret(|buffer, length| {
             // SAFETY: the io context is live; the buffer has `length` bytes.
             check(unsafe { sys::rbd_mirror_peer_bootstrap_create(self.handle(), buffer, length) }).map(drop)
         })
@@ -55,7 +56,7 @@ impl RawIoCtx {
 
     /// `int rbd_mirror_peer_bootstrap_import(rados_ioctx_t io_ctx, rbd_mirror_peer_direction_t direction, const char *token);`
     pub(crate) fn import_bootstrap_token(&self, direction: u32, token: &str) -> Result<(), Errno> {
-        let token = zeroize::Zeroizing::new(to_c(token)?.into_bytes_with_nul());
+        let token = secret_to_c(token)?;
         // SAFETY: the io context is live; the bytes end with NUL.
         let rc = unsafe {
             sys::rbd_mirror_peer_bootstrap_import(self.handle(), direction, token.as_ptr().cast::<c_char>())
@@ -141,45 +142,49 @@ impl RawIoCtx {
     }
 
     /// `int rbd_mirror_peer_site_get_attributes(rados_ioctx_t p, const char *uuid, char *keys, size_t *max_key_len, char *values, size_t *max_value_len, size_t *key_value_count);`
-    pub(crate) fn peer_attributes(
-        &self,
-        uuid: &str,
-    ) -> Result<Vec<(String, zeroize::Zeroizing<String>)>, Errno> {
+    pub(crate) fn peer_attributes(&self, uuid: &str) -> Result<Vec<(String, Zeroizing<String>)>, Errno> {
         let uuid = to_c(uuid)?;
-        let mut keys = vec![0_u8; 1024];
-        let mut values = zeroize::Zeroizing::new(vec![0_u8; 4096]);
-        let (mut key_length, mut value_length, mut count) = (keys.len(), values.len(), 0);
-        // SAFETY: the io context is live; two buffers with their lengths, and a place for the count.
-        let rc = unsafe {
-            sys::rbd_mirror_peer_site_get_attributes(
-                self.handle(),
-                uuid.as_ptr(),
-                keys.as_mut_ptr().cast(),
-                &mut key_length,
-                values.as_mut_ptr().cast(),
-                &mut value_length,
-                &mut count,
-            )
-        };
-        check(rc)?;
-        let texts = |bytes: &[u8]| -> Vec<String> {
-            bytes
-                .split(|byte| *byte == 0)
-                .take(count)
-                .map(|text| String::from_utf8_lossy(text).into_owned())
-                .collect()
-        };
-        Ok(texts(&keys).into_iter().zip(texts(&values).into_iter().map(zeroize::Zeroizing::new)).collect())
+        let (mut key_length, mut value_length, mut count) = (1024, 1024, 0);
+        for _ in 0..8 {
+            let mut keys = vec![0_u8; key_length];
+            let mut values = Zeroizing::new(vec![0_u8; value_length]);
+            // SAFETY: the io context is live; two buffers with their lengths, and a place for the count.
+            let rc = unsafe {
+                sys::rbd_mirror_peer_site_get_attributes(
+                    self.handle(),
+                    uuid.as_ptr(),
+                    keys.as_mut_ptr().cast(),
+                    &mut key_length,
+                    values.as_mut_ptr().cast(),
+                    &mut value_length,
+                    &mut count,
+                )
+            };
+            match check(rc) {
+                Err(Errno::ERANGE) => {
+                    (key_length, value_length) =
+                        (key_length.max(keys.len() * 2), value_length.max(values.len() * 2));
+                }
+                Err(errno) => return Err(errno),
+                Ok(_) => {
+                    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+                    let names = keys.split(|byte| *byte == 0).map(text);
+                    let secrets = values.split(|byte| *byte == 0).map(|bytes| Zeroizing::new(text(bytes)));
+                    return Ok(names.zip(secrets).take(count).collect());
+                }
+            }
+        }
+        Err(Errno::ERANGE)
     }
 
     /// `int rbd_mirror_peer_site_set_attributes(rados_ioctx_t p, const char *uuid, const char *keys, const char *values, size_t key_value_count);`
     pub(crate) fn set_peer_attributes(&self, uuid: &str, attributes: &[(&str, &str)]) -> Result<(), Errno> {
         let uuid = to_c(uuid)?;
         let mut keys = Vec::new();
-        let mut values = zeroize::Zeroizing::new(Vec::new());
+        let mut values = Zeroizing::new(Vec::new());
         for (key, value) in attributes {
             keys.extend_from_slice(to_c(key)?.as_bytes_with_nul());
-            values.extend_from_slice(zeroize::Zeroizing::new(to_c(value)?.into_bytes_with_nul()).as_slice());
+            values.extend_from_slice(&secret_to_c(value)?);
         }
         // SAFETY: the io context is live; as many NUL-terminated strings in a row as the count says.
         let rc = unsafe {

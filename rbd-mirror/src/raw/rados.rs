@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use ceph_sys as sys;
 
-use super::call::{check, to_c};
+use super::call::{check, secret_to_c, to_c};
 use crate::errno::Errno;
 
 /// `rados_t`, shut down when dropped.
@@ -42,9 +42,10 @@ impl RawCluster {
 
     /// `int rados_conf_set(rados_t cluster, const char *option, const char *value);`
     pub(crate) fn set_option(&self, option: &str, value: &str) -> Result<(), Errno> {
-        let (option, value) = (to_c(option)?, to_c(value)?);
+        // The value may be a key.
+        let (option, value) = (to_c(option)?, secret_to_c(value)?);
         // SAFETY: the handle is live; both strings are NUL-terminated and copied by librados.
-        check(unsafe { sys::rados_conf_set(self.handle, option.as_ptr(), value.as_ptr()) }).map(drop)
+        check(unsafe { sys::rados_conf_set(self.handle, option.as_ptr(), value.as_ptr().cast()) }).map(drop)
     }
 
     /// `int rados_connect(rados_t cluster);`
@@ -64,17 +65,17 @@ impl RawCluster {
     /// `int rados_pool_list(rados_t cluster, char *buf, size_t len);`: names, each ended by NUL.
     pub(crate) fn pool_names(&self) -> Result<Vec<String>, Errno> {
         let mut buffer = vec![0_u8; 4096];
-        loop {
+        for _ in 0..16 {
             // SAFETY: the buffer has `len` bytes; librados answers the length it would need and writes no more than fits.
             let rc = unsafe { sys::rados_pool_list(self.handle, buffer.as_mut_ptr().cast(), buffer.len()) };
             let needed = usize::try_from(check(rc)?).unwrap_or(0);
             if needed <= buffer.len() {
-                break;
+                let names = buffer.split(|byte| *byte == 0).take_while(|name| !name.is_empty());
+                return Ok(names.map(|name| String::from_utf8_lossy(name).into_owned()).collect());
             }
             buffer = vec![0; needed];
         }
-        let names = buffer.split(|byte| *byte == 0).take_while(|name| !name.is_empty());
-        Ok(names.map(|name| String::from_utf8_lossy(name).into_owned()).collect())
+        Err(Errno::ERANGE)
     }
 
     /// `int rados_mon_command(rados_t cluster, const char **cmd, size_t cmdlen, const char *inbuf, size_t inbuflen, char **outbuf, size_t *outbuflen, char **outs, size_t *outslen);`
@@ -111,7 +112,9 @@ impl RawCluster {
         };
         let reply =
             Reply { output: out.bytes(), status: String::from_utf8_lossy(&status.bytes()).into_owned() };
-        (check(rc).map(drop), reply)
+        // Of commands, a positive answer is an error too: a manager command that timed out comes back as one.
+        let done = if rc > 0 { Err(Errno::from_negative(-rc)) } else { check(rc).map(drop) };
+        (done, reply)
     }
 
     /// `int rados_blocklist_add(rados_t cluster, char *client_address, uint32_t expire_seconds);`
