@@ -108,6 +108,28 @@ VALUE(MIRROR_IMAGE_STATUS_STATE_STOPPING_REPLAY, 5);
 VALUE(MIRROR_IMAGE_STATUS_STATE_STOPPED, 6);
 VALUE(RBD_LOCK_MODE_EXCLUSIVE, 0);
 VALUE(RBD_LOCK_MODE_SHARED, 1);
+VALUE(RBD_SNAP_NAMESPACE_TYPE_USER, 0);
+VALUE(RBD_SNAP_NAMESPACE_TYPE_GROUP, 1);
+VALUE(RBD_SNAP_NAMESPACE_TYPE_TRASH, 2);
+VALUE(RBD_SNAP_NAMESPACE_TYPE_MIRROR, 3);
+VALUE(RBD_SNAP_MIRROR_STATE_PRIMARY, 0);
+VALUE(RBD_SNAP_MIRROR_STATE_PRIMARY_DEMOTED, 1);
+VALUE(RBD_SNAP_MIRROR_STATE_NON_PRIMARY, 2);
+VALUE(RBD_SNAP_MIRROR_STATE_NON_PRIMARY_DEMOTED, 3);
+VALUE(RBD_SNAP_CREATE_SKIP_QUIESCE, 1);
+VALUE(RBD_SNAP_CREATE_IGNORE_QUIESCE_ERROR, 2);
+VALUE(RBD_IMAGE_OPTION_FEATURES, 1);
+VALUE(RBD_IMAGE_OPTION_ORDER, 2);
+VALUE(RBD_IMAGE_OPTION_STRIPE_UNIT, 3);
+VALUE(RBD_IMAGE_OPTION_STRIPE_COUNT, 4);
+VALUE(RBD_IMAGE_OPTION_DATA_POOL, 10);
+VALUE(RBD_IMAGE_OPTION_CLONE_FORMAT, 12);
+VALUE(RBD_IMAGE_OPTION_MIRROR_IMAGE_MODE, 13);
+VALUE(RBD_TRASH_IMAGE_SOURCE_USER, 0);
+VALUE(RBD_TRASH_IMAGE_SOURCE_MIRRORING, 1);
+VALUE(RBD_TRASH_IMAGE_SOURCE_MIGRATION, 2);
+VALUE(RBD_TRASH_IMAGE_SOURCE_REMOVING, 3);
+VALUE(RBD_TRASH_IMAGE_SOURCE_USER_PARENT, 4);
 
 PROTOTYPE(rbd_mirror_image_enable2, int (*)(rbd_image_t, rbd_mirror_image_mode_t));
 PROTOTYPE(rbd_mirror_image_disable, int (*)(rbd_image_t, bool));
@@ -124,4 +146,18 @@ PROTOTYPE(rbd_aio_mirror_image_get_global_status,
           int (*)(rbd_image_t, rbd_mirror_image_global_status_t *, size_t, rbd_completion_t));
 PROTOTYPE(rbd_mirror_image_global_status_list,
           int (*)(rados_ioctx_t, const char *, size_t, char **, rbd_mirror_image_global_status_t *, size_t *));
+PROTOTYPE(rbd_aio_create_completion, int (*)(void *, rbd_callback_t, rbd_completion_t *));
+PROTOTYPE(rbd_aio_mirror_image_get_mode, int (*)(rbd_image_t, rbd_mirror_image_mode_t *, rbd_completion_t));
+PROTOTYPE(rbd_aio_mirror_image_create_snapshot, int (*)(rbd_image_t, uint32_t, uint64_t *, rbd_completion_t));
+PROTOTYPE(rbd_mirror_peer_bootstrap_create, int (*)(rados_ioctx_t, char *, size_t *));
+PROTOTYPE(rbd_mirror_peer_bootstrap_import, int (*)(rados_ioctx_t, rbd_mirror_peer_direction_t, const char *));
+PROTOTYPE(rbd_mirror_peer_site_list, int (*)(rados_ioctx_t, rbd_mirror_peer_site_t *, int *));
+PROTOTYPE(rbd_snap_get_mirror_namespace, int (*)(rbd_image_t, uint64_t, rbd_snap_mirror_namespace_t *, size_t));
+PROTOTYPE(rbd_aio_read2, int (*)(rbd_image_t, uint64_t, size_t, char *, rbd_completion_t, int));
+PROTOTYPE(rbd_aio_write2, int (*)(rbd_image_t, uint64_t, size_t, const char *, rbd_completion_t, int));
+PROTOTYPE(rbd_aio_compare_and_write,
+          ssize_t (*)(rbd_image_t, uint64_t, size_t, const char *, const char *, rbd_completion_t, uint64_t *, int));
+PROTOTYPE(rbd_lock_get_owners, int (*)(rbd_image_t, rbd_lock_mode_t *, char **, size_t *));
+PROTOTYPE(rbd_lock_break, int (*)(rbd_image_t, rbd_lock_mode_t, const char *));
+PROTOTYPE(rbd_watchers_list, int (*)(rbd_image_t, rbd_image_watcher_t *, size_t *));
 PROTOTYPE(rbd_flatten_with_progress, int (*)(rbd_image_t, librbd_progress_fn_t, void *));
