@@ -45,6 +45,14 @@ impl Features {
         .union(Self::DEEP_FLATTEN);
 }
 
+#[cfg(feature = "serde")]
+impl serde::Serialize for Features {
+    /// As [`Display`](fmt::Display): `"layering, exclusive-lock"`.
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 impl fmt::Display for Features {
     /// As `rbd info` prints them: `layering, exclusive-lock`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -58,6 +58,7 @@ const EXPLAINED_WITHIN: Duration = Duration::from_secs(5);
 
 /// What an image is, as `rbd info` shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct ImageInfo {
     /// The image's id. A resync replaces it.
     pub id: ImageId,
@@ -77,6 +78,7 @@ pub struct ImageInfo {
 
 /// What a clone hangs on.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Parent {
     /// The parent image.
     pub image: LinkedImage,
@@ -94,6 +96,7 @@ impl fmt::Display for Parent {
 
 /// An image that another one is linked to: a parent or a child.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct LinkedImage {
     /// Its pool.
     pub pool: String,

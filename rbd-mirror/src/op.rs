@@ -42,7 +42,7 @@ ops! {
     AcquireLock = "acquire lock", ReleaseLock = "release lock",
     Enable = "enable", Disable = "disable", Flatten = "flatten", Promote = "promote", Demote = "demote",
     Resync = "resync", MirrorInfo = "mirror info", ImageMode = "image mirror mode", Status = "status",
-    StatusList = "status list", StatusSummary = "status summary", InstanceId = "instance id",
+    StatusList = "status list", StatusSummary = "status summary", InstanceId = "instance id", ListMirrored = "list mirrored images",
     MirrorSnapshot = "mirror snapshot", Journal = "read journal", HealJournal = "remove orphan journal",
     DaemonStatus = "daemon status", TakeOver = "take over", Wait = "wait",
 }

@@ -33,6 +33,7 @@ pub struct Pool {
 
 /// An image of a pool, by name and id.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct ImageEntry {
     /// The image's name.
     pub name: String,
@@ -42,6 +43,7 @@ pub struct ImageEntry {
 
 /// An image in the trash.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct TrashEntry {
     /// The id by which it is restored.
     pub id: ImageId,
@@ -57,6 +59,7 @@ pub struct TrashEntry {
 
 /// Who put an image into the trash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub enum TrashSource {
     /// Somebody, by a command.

@@ -16,6 +16,7 @@ use crate::refusal::Refusal;
 
 /// A snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Snapshot {
     /// The snapshot's id in its image.
     pub id: u64,
@@ -31,6 +32,7 @@ pub struct Snapshot {
 
 /// What a snapshot is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub enum SnapshotNamespace {
     /// A user's own.
@@ -47,6 +49,7 @@ pub enum SnapshotNamespace {
 
 /// What mirroring keeps with a snapshot of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct MirrorSnapshot {
     /// At which side of a promotion or demotion it was taken.
     pub state: MirrorSnapshotState,
@@ -64,6 +67,7 @@ pub struct MirrorSnapshot {
 
 /// At which side of a promotion or demotion a mirror snapshot was taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub enum MirrorSnapshotState {
     /// By the primary.

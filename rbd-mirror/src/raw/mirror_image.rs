@@ -170,7 +170,7 @@ impl Drop for StatusSlot {
     }
 }
 
-fn copy_info(info: &sys::rbd_mirror_image_info_t) -> RawInfo {
+pub(super) fn copy_info(info: &sys::rbd_mirror_image_info_t) -> RawInfo {
     RawInfo {
         // SAFETY: null or filled by librbd with a NUL-terminated string.
         global_id: unsafe { from_c(info.global_id) },

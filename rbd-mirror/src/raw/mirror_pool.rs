@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::buffer;
 use super::call::{check, from_c, secret_to_c, to_c};
-use super::mirror_image::{RawStatus, copy_status};
+use super::mirror_image::{RawInfo, RawStatus, copy_info, copy_status};
 use super::rados::RawIoCtx;
 use crate::errno::Errno;
 
@@ -248,6 +248,92 @@ impl RawIoCtx {
         check(rc)?;
         let pairs = states.into_iter().zip(counts).take(length);
         Ok(pairs.map(|(state, count)| (state, u32::try_from(count).unwrap_or(0))).collect())
+    }
+
+    /// `int rbd_mirror_image_info_list(rados_ioctx_t io_ctx, rbd_mirror_image_mode_t *mode_filter, const char *start_id, size_t max, char **image_ids, rbd_mirror_image_mode_t *mode_entries, rbd_mirror_image_info_t *info_entries, size_t *num_entries);`
+    pub(crate) fn info_page(
+        &self,
+        mut mode: Option<u32>,
+        after_id: &str,
+        max: usize,
+    ) -> Result<Vec<(String, u32, RawInfo)>, Errno> {
+        let after_id = to_c(after_id)?;
+        let mut ids = vec![ptr::null_mut::<c_char>(); max];
+        let mut modes = vec![0_u32; max];
+        let mut infos = vec![sys::rbd_mirror_image_info_t::default(); max];
+        let mut length = max;
+        let filter = mode.as_mut().map_or(ptr::null_mut(), ptr::from_mut);
+        // SAFETY: the io context is live; three arrays of `max` entries; the filter is null or valid.
+        let rc = unsafe {
+            sys::rbd_mirror_image_info_list(
+                self.handle(),
+                filter,
+                after_id.as_ptr(),
+                max,
+                ids.as_mut_ptr(),
+                modes.as_mut_ptr(),
+                infos.as_mut_ptr(),
+                &mut length,
+            )
+        };
+        check(rc)?;
+        let filled = length.min(max);
+        let page = ids.iter().zip(&modes).zip(&infos).take(filled);
+        // SAFETY: librbd filled the first `length` ids with NUL-terminated strings.
+        let page = page.map(|((id, mode), info)| (unsafe { from_c(*id) }, *mode, copy_info(info))).collect();
+        // SAFETY: the entries that librbd filled, freed once.
+        unsafe { sys::rbd_mirror_image_info_list_cleanup(ids.as_mut_ptr(), infos.as_mut_ptr(), filled) };
+        Ok(page)
+    }
+
+    /// `int rbd_mirror_image_instance_id_list(rados_ioctx_t io_ctx, const char *start_id, size_t max, char **image_ids, char **instance_ids, size_t *len);`
+    pub(crate) fn instance_page(&self, after_id: &str, max: usize) -> Result<Vec<(String, String)>, Errno> {
+        let after_id = to_c(after_id)?;
+        let mut ids = vec![ptr::null_mut::<c_char>(); max];
+        let mut instances = vec![ptr::null_mut::<c_char>(); max];
+        let mut length = max;
+        // SAFETY: the io context is live; two arrays of `max` entries.
+        let rc = unsafe {
+            sys::rbd_mirror_image_instance_id_list(
+                self.handle(),
+                after_id.as_ptr(),
+                max,
+                ids.as_mut_ptr(),
+                instances.as_mut_ptr(),
+                &mut length,
+            )
+        };
+        check(rc)?;
+        let filled = length.min(max);
+        // SAFETY: librbd filled both arrays with NUL-terminated strings.
+        let text = |at: &*mut c_char| unsafe { from_c(*at) };
+        let pairs = ids.iter().zip(&instances).take(filled);
+        let page = pairs.map(|(id, instance)| (text(id), text(instance))).collect();
+        // SAFETY: the entries that librbd filled, freed once.
+        unsafe {
+            sys::rbd_mirror_image_instance_id_list_cleanup(ids.as_mut_ptr(), instances.as_mut_ptr(), filled);
+        }
+        Ok(page)
+    }
+
+    /// `int rbd_mirror_remote_namespace_get(rados_ioctx_t io_ctx, char *remote_namespace, size_t *max_len);` where librbd has it.
+    pub(crate) fn remote_namespace(&self) -> Option<Result<String, Errno>> {
+        let call = sys::newer::rbd_mirror_remote_namespace_get()?;
+        Some(buffer::string(|buffer, length| {
+            // SAFETY: the io context is live; the buffer has `length` bytes.
+            check(unsafe { call(self.handle(), buffer, length) }).map(drop)
+        }))
+    }
+
+    /// `int rbd_mirror_remote_namespace_set(rados_ioctx_t io_ctx, const char *remote_namespace);` where librbd has it.
+    pub(crate) fn set_remote_namespace(&self, namespace: &str) -> Option<Result<(), Errno>> {
+        let call = sys::newer::rbd_mirror_remote_namespace_set()?;
+        let namespace = match to_c(namespace) {
+            Ok(namespace) => namespace,
+            Err(errno) => return Some(Err(errno)),
+        };
+        // SAFETY: the io context is live; a NUL-terminated name.
+        Some(check(unsafe { call(self.handle(), namespace.as_ptr()) }).map(drop))
     }
 }
 
