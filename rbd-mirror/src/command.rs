@@ -43,11 +43,11 @@ impl Cluster {
     /// Sends a command to the monitors: `{"prefix": "osd blocklist ls", "format": "json"}`.
     ///
     /// # Errors
-    /// [`Error::Command`] with the monitor's own words if it refuses; [`Error::Unreachable`] if none answers.
+    /// [`Error::InvalidInput`] for what is no command; [`Error::Command`] with the monitor's own words if it refuses; [`Error::Unreachable`] if none answers.
     ///
     /// Implements: `int rados_mon_command(rados_t cluster, const char **cmd, size_t cmdlen, const char *inbuf, size_t inbuflen, char **outbuf, size_t *outbuflen, char **outs, size_t *outslen);`
     pub fn mon_command(&self, command: &Value) -> Result<CommandReply> {
-        let line = command.to_string();
+        let line = self.line(Op::MonCommand, command)?;
         let answered = self.attempt(move |raw| Ok(raw.mon_command(&line, &[])));
         self.reply(Op::MonCommand, answered)
     }
@@ -59,9 +59,19 @@ impl Cluster {
     ///
     /// Implements: `int rados_mgr_command(rados_t cluster, const char **cmd, size_t cmdlen, const char *inbuf, size_t inbuflen, char **outbuf, size_t *outbuflen, char **outs, size_t *outslen);`
     pub fn mgr_command(&self, command: &Value) -> Result<CommandReply> {
-        let line = command.to_string();
+        let line = self.line(Op::MgrCommand, command)?;
         let answered = self.attempt_with_manager(move |raw| Ok(raw.mgr_command(&line, &[])));
         self.reply(Op::MgrCommand, answered)
+    }
+
+    /// The command as it is sent. One that is no object with a `prefix` in words **ends the monitor** that gets it (seen on 16.2.15), and
+    /// then the next one: it is not sent.
+    fn line(&self, op: Op, command: &Value) -> Result<String> {
+        if command.get("prefix").is_some_and(Value::is_string) {
+            return Ok(command.to_string());
+        }
+        let what = "a command is a JSON object with the text `prefix`";
+        Err(Error::InvalidInput { op, on: self.subject(), what })
     }
 
     fn reply(&self, op: Op, answered: Result<Answer, Failure>) -> Result<CommandReply> {

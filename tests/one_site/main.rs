@@ -1,1 +1,28 @@
 //! Our library against one real site.
+//!
+//! All tests share one lab, in which only site A runs, without rbd-mirror: nothing here harms the site, and each test has images
+//! of its own. What Ceph's tools say is asked beside what our library says.
+
+mod command;
+mod connect;
+mod demote;
+mod enable;
+mod flatten;
+mod holders;
+mod image;
+mod io;
+mod journal;
+mod mirror_snapshot;
+mod names;
+mod pair;
+mod peer;
+mod pool;
+mod promote;
+mod resync;
+mod site;
+mod snapshot;
+mod status;
+mod take_over;
+mod threads;
+mod trash;
+mod wait;

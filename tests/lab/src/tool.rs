@@ -134,7 +134,9 @@ impl Tool {
         if text.trim().is_empty() {
             return Ok(Value::Null);
         }
-        serde_json::from_str(&text).map_err(|error| Error::Answer { command, why: error.to_string() })
+        // Some commands append a line for people: `osd blocklist ls` says how many entries it has listed.
+        let first = serde_json::Deserializer::from_str(&text).into_iter().next();
+        first.unwrap_or(Ok(Value::Null)).map_err(|error| Error::Answer { command, why: error.to_string() })
     }
 
     /// Runs the tool and hands its output to `sink` as it comes. When this returns, `sink` has seen everything.
