@@ -27,6 +27,7 @@ impl Image {
     /// Similar to: `rbd mirror image demote <image-spec>`
     pub fn demote(&self) -> Result<()> {
         let _span = tracing::info_span!("demote", image = %self.spec()).entered();
+        self.refuse_read_only(Op::Demote)?;
         let demoted = self.finish(Op::Demote, RawImage::start_demote);
         demoted.map(drop).map_err(|failure| self.why_not_demoted(failure))
     }
@@ -35,8 +36,6 @@ impl Image {
         let op = Op::Demote;
         let Some(errno) = failure.errno() else { return self.error(op, failure) };
         let reason = match errno {
-            // A read-only handle makes librbd say the same: its role alone would not explain it.
-            Errno::EINVAL | Errno::EROFS if self.is_read_only() => Refusal::ReadOnlyHandle,
             Errno::EINVAL | Errno::ENOENT => match self.explaining().role() {
                 Ok(Role::NonPrimary(_)) => Refusal::NotPrimary,
                 Ok(Role::NotMirrored) => Refusal::NotMirrored,

@@ -38,6 +38,10 @@ impl Image {
     /// Similar to: `rbd mirror image enable <image-spec> <mode>`
     pub fn enable(&self, mode: MirrorImageMode) -> Result<GlobalImageId> {
         let op = Op::Enable;
+        // librbd 16 turns the features on before it refuses, so what is to be refused is refused first.
+        if let Some(is) = self.mirror_mode()?.filter(|is| *is != mode) {
+            return Err(self.refuse(op, Refusal::OtherMode { is }));
+        }
         if mode == MirrorImageMode::Journal {
             self.refuse_orphan_journal(op)?;
         }
@@ -63,22 +67,21 @@ impl Image {
         let op = Op::Disable;
         let force = how == Disable::Force;
         let _span = tracing::info_span!("disable", image = %self.spec(), force).entered();
-        self.attempt(move |raw| raw.mirror_disable(force)).map_err(|failure| {
-            let reason = match failure.errno() {
-                Some(Errno::EBUSY) => Refusal::ChildMirrored,
-                Some(Errno::EINVAL) => {
-                    match (self.explaining().pool().mirror_mode(), self.explaining().role()) {
-                        (Ok(PoolMode::Pool), _) => Refusal::PoolModePool,
-                        (_, Ok(Role::NonPrimary(_))) => Refusal::NotPrimary,
-                        _ => Refusal::Unexplained,
-                    }
-                }
-                _ => return self.write_error(op, failure),
-            };
-            failure
-                .errno()
-                .map_or_else(|| self.error(op, failure), |errno| refused(op, self.subject(), reason, errno))
-        })
+        let Err(failure) = self.attempt(move |raw| raw.mirror_disable(force)) else { return Ok(()) };
+        let why = self.explaining();
+        let reason = match failure.errno() {
+            Some(Errno::EBUSY) => Refusal::ChildMirrored,
+            Some(Errno::EINVAL) => match (why.pool().mirror_mode(), why.role()) {
+                // Where nothing is mirrored, this image is not.
+                (Ok(PoolMode::Disabled), Ok(Role::NotMirrored)) => return Ok(()),
+                (Ok(PoolMode::Pool), _) => Refusal::PoolModePool,
+                (_, Ok(Role::NonPrimary(_))) => Refusal::NotPrimary,
+                _ => Refusal::Unexplained,
+            },
+            _ => return Err(self.write_error(op, failure)),
+        };
+        let errno = failure.errno();
+        Err(Error::Refused { op, on: self.subject(), reason, errno })
     }
 
     /// Whether a parent is mirrored, as far as it can be told.

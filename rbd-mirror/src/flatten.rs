@@ -16,7 +16,8 @@ use crate::role::Role;
 impl Image {
     /// Copies what the image still shares with its parent, so that it can be mirrored without it.
     ///
-    /// `progress` is called on this thread for every object; `ControlFlow::Break(())` stops at once with
+    /// `progress` is called on this thread for every object and once more at the end, when all is done. It must not use this image:
+    /// librbd waits for its answer.  `ControlFlow::Break(())` stops at once with
     /// [`Error::Cancelled`]. What was copied stays, the image stays usable, and flattening again goes on from there. A panic in
     /// `progress` is raised here, after librbd has returned.
     ///
@@ -47,20 +48,29 @@ impl Image {
                 rendezvous.returned();
             });
         }
-        let mut last = Progress::default();
+        let (mut last, mut stopped) = (Progress::default(), false);
         let attended = rendezvous.attend(self.bound(), |now| {
             last = now;
-            progress(now)
+            let verdict = progress(now);
+            stopped = verdict.is_break();
+            verdict
         });
         let outcome = attended
             .map_err(Failure::from)
             .and_then(|()| answers.recv().map_err(|mpsc::RecvError| Failure::Errno(Errno::EAGAIN)))
             .and_then(|outcome| outcome.map_err(Failure::from));
-        outcome.map_err(|failure| match failure.errno() {
-            Some(Errno::ECANCELED) => Error::Cancelled { op, on: self.subject(), progress: last },
-            Some(errno @ Errno::EINVAL) => refused(op, self.subject(), self.why_not_flattened(), errno),
-            _ => self.write_error(op, failure),
-        })
+        outcome
+            .map(|()| {
+                // librbd reports an object as it begins, so never the last one as done.
+                if !stopped && last.done < last.total {
+                    let _ = progress(Progress { done: last.total, total: last.total });
+                }
+            })
+            .map_err(|failure| match failure.errno() {
+                Some(Errno::ECANCELED) => Error::Cancelled { op, on: self.subject(), progress: last },
+                Some(errno @ Errno::EINVAL) => refused(op, self.subject(), self.why_not_flattened(), errno),
+                _ => self.write_error(op, failure),
+            })
     }
 
     fn why_not_flattened(&self) -> Refusal {

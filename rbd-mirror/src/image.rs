@@ -539,6 +539,11 @@ impl Image {
         }
     }
 
+    /// librbd 16 itself promotes and resyncs through handles that were opened read-only.
+    pub(crate) fn refuse_read_only(&self, op: Op) -> Result<()> {
+        if self.is_read_only() { Err(self.refuse(op, Refusal::ReadOnlyHandle)) } else { Ok(()) }
+    }
+
     pub(crate) fn refuse(&self, op: Op, reason: Refusal) -> Error {
         guarded(op, self.subject(), reason)
     }

@@ -241,7 +241,8 @@ impl Pool {
     ///
     /// # Errors
     /// [`Error::AlreadyExists`] if there is a peer of that site name; [`Refusal::SecondReceivingPeer`] if there is one this
-    /// pool receives from already (librbd would take it, and rbd-mirror would follow neither).
+    /// pool receives from already (librbd would take it, and rbd-mirror would follow neither); [`Refusal::PoolMirroringDisabled`]
+    /// (`EINVAL`).
     ///
     /// Implements: `int rbd_mirror_peer_site_add(rados_ioctx_t io_ctx, char *uuid, size_t uuid_max_length, rbd_mirror_peer_direction_t direction, const char *site_name, const char *client_name);`
     /// Similar to: `rbd mirror pool peer add`
@@ -255,7 +256,13 @@ impl Pool {
             return Err(guarded(op, self.subject(), Refusal::SecondReceivingPeer));
         }
         let (site_name, client, raw) = (site_name.to_owned(), client.to_owned(), direction.to_raw());
-        self.run(op, move |io| io.add_peer(raw, &site_name, &client)).map(PeerUuid::new)
+        let added = self.attempt(move |io| io.add_peer(raw, &site_name, &client));
+        added.map(PeerUuid::new).map_err(|failure| match (failure.errno(), self.mirror_mode()) {
+            (Some(errno @ Errno::EINVAL), Ok(PoolMode::Disabled)) => {
+                refused(op, self.subject(), Refusal::PoolMirroringDisabled, errno)
+            }
+            _ => self.error(op, failure),
+        })
     }
 
     /// Removes a peer.

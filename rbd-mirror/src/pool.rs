@@ -410,10 +410,10 @@ impl Pool {
         Ok(entries.into_iter().map(entry).collect())
     }
 
-    /// Moves an image to the trash, kept from being purged for `delay`.
+    /// Moves an image to the trash, kept from being purged for `delay`. A client that has it open does not prevent it.
     ///
     /// # Errors
-    /// [`Error::NotFound`] if there is no such image; [`Error::Os`] with `EBUSY` if it has watchers.
+    /// [`Error::NotFound`] if there is no such image.
     ///
     /// Implements: `int rbd_trash_move(rados_ioctx_t io, const char *name, uint64_t delay);`
     pub fn move_to_trash(&self, name: &str, delay: Duration) -> Result<()> {

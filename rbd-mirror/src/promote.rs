@@ -30,13 +30,14 @@ impl Image {
     /// # Errors
     /// [`Refusal::PrimaryElsewhere`] for [`Promote::Clean`] if the peer has not demoted, or its demotion has not arrived
     /// (`EBUSY`): [`crate::wait::demotion_arrived`]. [`Refusal::AlreadyPrimary`], [`Refusal::NotMirrored`] (`EINVAL`,
-    /// `ENOENT`). [`Error::InDoubt`] if the site does not answer.
+    /// `ENOENT`). [`Refusal::ReadOnlyHandle`]. [`Error::InDoubt`] if the site does not answer.
     ///
     /// Implements: `int rbd_aio_mirror_image_promote(rbd_image_t image, bool force, rbd_completion_t c);`
     /// Similar to: `rbd mirror image promote [--force] <image-spec>`
     pub fn promote(&self, how: Promote) -> Result<()> {
         let force = how == Promote::Force;
         let _span = tracing::info_span!("promote", image = %self.spec(), force).entered();
+        self.refuse_read_only(Op::Promote)?;
         let promoted = self.finish(Op::Promote, |raw| raw.start_promote(force));
         promoted.map(drop).map_err(|failure| self.why_not_promoted(failure, how))
     }
@@ -53,7 +54,6 @@ impl Image {
                 Ok(_) if errno == Errno::EINVAL => Refusal::Unexplained,
                 _ => return self.error(op, failure),
             },
-            Errno::EROFS if self.is_read_only() => Refusal::ReadOnlyHandle,
             _ => return self.write_error(op, failure),
         };
         refused(op, self.subject(), reason, errno)

@@ -21,7 +21,7 @@ impl Image {
     /// The handle goes stale: close it. [`crate::wait::resynced`] waits for the new image.
     ///
     /// # Errors
-    /// [`Refusal::ConsentMismatch`]; [`Refusal::IsPrimary`] (`EINVAL`); [`Refusal::NotMirrored`] (`ENOENT`);
+    /// [`Refusal::ReadOnlyHandle`]; [`Refusal::ConsentMismatch`]; [`Refusal::IsPrimary`] (`EINVAL`); [`Refusal::NotMirrored`] (`ENOENT`);
     /// [`crate::Error::InDoubt`] if the site does not answer.
     ///
     /// Implements: `int rbd_mirror_image_resync(rbd_image_t image);`
@@ -29,6 +29,7 @@ impl Image {
     pub fn resync(&self, consent: &GlobalImageId) -> Result<()> {
         let op = Op::Resync;
         let _span = tracing::info_span!("resync", image = %self.spec(), global_id = %consent).entered();
+        self.refuse_read_only(op)?;
         match self.role()? {
             Role::NotMirrored => return Err(self.refuse(op, Refusal::NotMirrored)),
             Role::Primary(_) => return Err(self.refuse(op, Refusal::IsPrimary)),

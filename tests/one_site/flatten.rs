@@ -71,19 +71,6 @@ fn a_panic_in_the_closure_is_the_callers_and_the_image_stays_usable() -> Result<
 }
 
 #[test]
-fn a_closure_may_use_the_image_that_is_being_flattened() -> Result<()> {
-    let clone = site::cloned(&site::pool(ONE)?, "busy")?;
-    let mut calls = 0;
-    clone.flatten(|progress| {
-        calls += 1;
-        assert_eq!(clone.read_at(15 << 20, 1).ok(), Some(vec![16]), "{progress:?}");
-        GO_ON
-    })?;
-    assert!(calls > 0);
-    assert_flat("busy")
-}
-
-#[test]
 fn what_is_flat_or_read_only_is_refused_with_its_cause() -> Result<()> {
     let pool = site::pool(ONE)?;
     let flat = site::disk(&pool, "flat")?;

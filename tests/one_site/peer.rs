@@ -15,7 +15,7 @@ fn a_token_names_its_maker_and_is_silent() -> Result<()> {
     let shown = format!("{token:?}");
     assert!(!shown.contains(key.trim()) && !shown.contains(token.expose()), "{shown}");
     let port = token.mon_host().context("no monitors")?;
-    assert!(port.starts_with("[v2:127.0.0.1:"), "{port}");
+    assert!(port.contains("v2:127.0.0.1:"), "{port}");
     let again = BootstrapToken::from_text(&format!("\n {} \n", token.expose()));
     assert_eq!(again.fsid(), token.fsid());
     assert_eq!(pool.create_bootstrap_token()?.expose(), token.expose(), "each call made another user");
