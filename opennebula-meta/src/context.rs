@@ -1,0 +1,76 @@
+//! The second pass that OpenNebula runs over `CONTEXT` when a VM is made (`src/parsers/vm_var_parser.l`, the same in
+//! 6.10 and 7.4): variables are replaced, and what only looks like one makes the whole call fail.
+//!
+//! A running VM's `CONTEXT` holds the *result*. A `$` in it that is not escaped came out of a replacement, and cannot
+//! be registered again as it is.
+
+/// What separates the pairs of `CONTEXT` while they are parsed. A value that contains it could bring in another
+/// attribute.
+pub const SEPARATOR: &str = "@^_^@";
+
+/// What OpenNebula would make of a `$` that is not escaped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Dollar<'a> {
+    /// A variable of this name: replaced, by nothing where it is not known.
+    Variable(&'a str),
+    /// No variable: the call fails (`5$`, `${X}`, `$(date)`, `$$`), and its error text shows the whole context.
+    Fails,
+}
+
+/// Every `$` of a value that is not escaped by a backslash, in order.
+///
+/// ```
+/// use opennebula_meta::context::{Dollar, dollars};
+///
+/// assert_eq!(dollars(r"echo \$HOME").count(), 0);
+/// assert_eq!(dollars("echo $HOME!").collect::<Vec<_>>(), [Dollar::Variable("HOME")]);
+/// assert_eq!(dollars("5$ each").collect::<Vec<_>>(), [Dollar::Fails]);
+/// ```
+pub fn dollars(value: &str) -> impl Iterator<Item = Dollar<'_>> {
+    value.char_indices().filter(|(_, one)| *one == '$').filter_map(move |(at, _)| {
+        let before = value.get(..at)?;
+        let backslashes = before.bytes().rev().take_while(|byte| *byte == b'\\').count();
+        if backslashes % 2 == 1 {
+            return None;
+        }
+        let after = value.get(at + 1..)?;
+        let length = after.bytes().position(|byte| !(byte.is_ascii_alphanumeric() || byte == b'_'));
+        let name = after.get(..length.unwrap_or(after.len()))?;
+        // A variable right before a line end fails too (observed).
+        let fails = name.is_empty() || after.get(name.len()..)?.starts_with('\n');
+        Some(if fails { Dollar::Fails } else { Dollar::Variable(name) })
+    })
+}
+
+/// The `N` and the rest of `ETHn_...` or `PCIn_...`, attributes that OpenNebula writes for its cards.
+fn numbered<'a>(key: &'a str, prefix: &str) -> Option<(u32, &'a str)> {
+    let rest = key.strip_prefix(prefix)?;
+    let (number, rest) = rest.split_once('_')?;
+    Some((number.parse().ok()?, rest))
+}
+
+/// Whether OpenNebula writes this attribute for a network card (`ETH0_IP`, `ETH1_ALIAS0_MAC`).
+#[must_use]
+pub fn is_of_a_card(key: &str) -> bool {
+    numbered(key, "ETH").is_some()
+}
+
+/// Whether OpenNebula writes this attribute for a PCI device (`PCI0_ADDRESS`).
+#[must_use]
+pub fn is_of_a_device(key: &str) -> bool {
+    numbered(key, "PCI").is_some()
+}
+
+/// Whether a value looks like the cipher text that OpenNebula shows for an encrypted attribute: base64 of whole
+/// 16-byte blocks. A password of the user may look so too; then it is better dropped, and said, than encrypted twice.
+#[must_use]
+pub fn looks_encrypted(value: &str) -> bool {
+    let body = value.trim_end_matches('=');
+    let padding = value.len() - body.len();
+    let alphabet = body.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'+' || byte == b'/');
+    let bytes = value.len() / 4 * 3 - padding.min(2);
+    alphabet && padding <= 2 && !value.is_empty() && value.len().is_multiple_of(4) && bytes.is_multiple_of(16)
+}
+
+/// Attributes of `CONTEXT` that OpenNebula keeps encrypted (`VM_ENCRYPTED_ATTR`; the second in 7.4.0).
+pub(crate) const ENCRYPTED: [&str; 2] = ["PASSWORD", "ONEAPP_ONEKS_CLUSTER_SPEC"];

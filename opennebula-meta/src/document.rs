@@ -1,0 +1,326 @@
+//! What OpenNebula prints (`show -x`, `show -j`, the pools) as a tree that forgets nothing.
+//!
+//! A [`Document`] holds one object: its elements in order, known or not, each with its place in the input. The typed
+//! views ([`Vm`](crate::Vm), [`Image`](crate::Image), ...) read fields out of it and leave the rest where it is, so a
+//! field of a newer OpenNebula is carried, not lost. The schemas that OpenNebula ships are no gate here: its own
+//! documents fail them.
+//!
+//! Not here: what a field means. Nothing here trusts the input: see [`Limits`].
+
+mod build;
+mod error;
+mod json;
+mod pool;
+mod write;
+mod xml;
+
+use std::{
+    fmt::{Debug, Formatter, Result as Fmt},
+    iter,
+    str::FromStr,
+};
+
+use crate::secret;
+
+pub use error::{Error, Place, Why};
+pub use pool::{Pool, pool};
+
+/// Bounds on one document (of a pool: on each of its objects), so that hostile input costs bounded memory and time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Length in bytes. OpenNebula itself refuses a value of 11 MiB (observed on 6.10.3), libxml2's text limit.
+    pub bytes: u64,
+    /// Nesting. Real documents have 6 levels.
+    pub depth: usize,
+    /// Number of elements. Real VMs have a few hundred.
+    pub elements: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { bytes: 32 << 20, depth: 32, elements: 500_000 }
+    }
+}
+
+/// One object as OpenNebula printed it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Document {
+    /// Names and values, one after the other; [`Entry`] holds the spans.
+    text: String,
+    /// In document order; the root is the first and always there.
+    entries: Vec<Entry>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Span {
+    from: u32,
+    to: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    name: Span,
+    value: Span,
+    parent: u32,
+    /// 0, which is the root and nobody's child, stands for none.
+    first_child: u32,
+    last_child: u32,
+    next: u32,
+    line: u32,
+    column: u32,
+    /// The value, empty or not, was stated (CDATA, text, a JSON string) rather than absent (`<K/>`).
+    stated: bool,
+}
+
+/// Where an element stood is not part of what a document says.
+impl PartialEq for Entry {
+    fn eq(&self, other: &Self) -> bool {
+        (self.name, self.value, self.parent, self.first_child, self.next)
+            == (other.name, other.value, other.parent, other.first_child, other.next)
+    }
+}
+
+impl Eq for Entry {}
+
+fn index(at: u32) -> usize {
+    usize::try_from(at).unwrap_or(usize::MAX)
+}
+
+impl Document {
+    /// Reads XML or JSON, whichever it is, within the default [`Limits`].
+    ///
+    /// # Errors
+    /// See [`Why`].
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        Self::parse_within(text, &Limits::default())
+    }
+
+    /// Reads XML or JSON, whichever it is: a document whose first character that is no blank is `{` is JSON.
+    ///
+    /// # Errors
+    /// See [`Why`].
+    pub fn parse_within(text: &str, limits: &Limits) -> Result<Self, Error> {
+        let body = text.strip_prefix('\u{feff}').unwrap_or(text);
+        if body.trim_start().starts_with('{') { json::parse(body, limits) } else { xml::parse(body, limits) }
+    }
+
+    /// As [`parse`](Self::parse), from bytes that may not be UTF-8.
+    ///
+    /// # Errors
+    /// [`Why::NotUtf8`] with the place of the first wrong byte, and those of [`parse`](Self::parse).
+    pub fn parse_bytes(bytes: &[u8]) -> Result<Self, Error> {
+        match str::from_utf8(bytes) {
+            Ok(text) => Self::parse(text),
+            Err(wrong) => {
+                let good = bytes.get(..wrong.valid_up_to()).unwrap_or_default();
+                Err(Error::new(build::place_after(good), Why::NotUtf8))
+            }
+        }
+    }
+
+    /// The root element.
+    #[must_use]
+    pub fn root(&self) -> Element<'_> {
+        Element { document: self, at: 0 }
+    }
+
+    /// The same document as XML in one fixed form: no blanks between elements, values in CDATA. Two documents that
+    /// say the same give the same bytes, whether they came as XML, indented XML or JSON.
+    #[must_use]
+    pub fn to_xml(&self) -> String {
+        write::xml(self.root(), &|_| true)
+    }
+
+    /// As [`to_xml`](Self::to_xml), leaving out the elements that `keep` refuses, with all below them.
+    #[must_use]
+    pub fn to_xml_where(&self, keep: &dyn Fn(Element<'_>) -> bool) -> String {
+        write::xml(self.root(), keep)
+    }
+
+    fn slice(&self, span: Span) -> &str {
+        self.text.get(index(span.from)..index(span.to)).unwrap_or_default()
+    }
+
+    fn entry(&self, at: u32) -> Entry {
+        self.entries.get(index(at)).copied().unwrap_or(build::NOWHERE)
+    }
+}
+
+impl FromStr for Document {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        Self::parse(text)
+    }
+}
+
+/// Says which object it is, not what is in it: a document carries passwords.
+impl Debug for Document {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Fmt {
+        let root = self.root();
+        let id = root.value("ID").unwrap_or("?");
+        write!(f, "Document(<{}> {id}, {} elements)", root.name(), self.entries.len())
+    }
+}
+
+/// One element of a [`Document`]: a name, and either a value or elements below it.
+#[derive(Clone, Copy)]
+pub struct Element<'a> {
+    document: &'a Document,
+    at: u32,
+}
+
+impl<'a> Element<'a> {
+    /// The name, as OpenNebula spells it.
+    #[must_use]
+    pub fn name(self) -> &'a str {
+        self.document.slice(self.entry().name)
+    }
+
+    /// The value; empty for an element that has elements below it.
+    #[must_use]
+    pub fn text(self) -> &'a str {
+        self.document.slice(self.entry().value)
+    }
+
+    /// Whether nothing is below this element.
+    #[must_use]
+    pub fn is_leaf(self) -> bool {
+        self.entry().first_child == 0
+    }
+
+    /// Whether a value was written, if only an empty one: `<K><![CDATA[]]></K>`, as opposed to `<K/>`.
+    #[must_use]
+    pub fn is_stated(self) -> bool {
+        self.entry().stated
+    }
+
+    /// The elements below, in order.
+    pub fn children(self) -> impl Iterator<Item = Element<'a>> + use<'a> {
+        let document = self.document;
+        let mut at = self.entry().first_child;
+        iter::from_fn(move || {
+            let child = (at != 0).then_some(Element { document, at })?;
+            at = child.entry().next;
+            Some(child)
+        })
+    }
+
+    /// The elements below that bear this name, in order.
+    pub fn all<'n>(self, name: &'n str) -> impl Iterator<Item = Element<'a>> + use<'a, 'n> {
+        self.children().filter(move |child| child.name() == name)
+    }
+
+    /// The first element below that bears this name.
+    #[must_use]
+    pub fn child(self, name: &str) -> Option<Element<'a>> {
+        self.children().find(|child| child.name() == name)
+    }
+
+    /// The value of the first element below that bears this name.
+    #[must_use]
+    pub fn value(self, name: &str) -> Option<&'a str> {
+        self.child(name).map(Element::text)
+    }
+
+    /// The value as [`value`](Self::value), `None` where it is empty.
+    #[must_use]
+    pub fn filled(self, name: &str) -> Option<&'a str> {
+        self.value(name).filter(|text| !text.is_empty())
+    }
+
+    /// Whether the value is OpenNebula's yes, in any case.
+    #[must_use]
+    pub fn is_yes(self, name: &str) -> bool {
+        self.value(name).is_some_and(|text| text.eq_ignore_ascii_case("YES"))
+    }
+
+    /// A value that must be there.
+    ///
+    /// # Errors
+    /// [`Why::Missing`] where it is absent or empty.
+    pub fn required(self, name: &'static str) -> Result<&'a str, Error> {
+        self.filled(name).ok_or_else(|| Error::new(self.place(), Why::Missing(name)))
+    }
+
+    /// A number that must be there.
+    ///
+    /// # Errors
+    /// [`Why::Missing`], [`Why::Number`].
+    pub fn required_number<T: FromStr>(self, name: &'static str) -> Result<T, Error> {
+        self.number(name)?.ok_or_else(|| Error::new(self.place(), Why::Missing(name)))
+    }
+
+    /// A number, `None` where it is absent or empty.
+    ///
+    /// # Errors
+    /// [`Why::Number`] where it is something else.
+    pub fn number<T: FromStr>(self, name: &'static str) -> Result<Option<T>, Error> {
+        let Some(child) = self.child(name) else { return Ok(None) };
+        let text = child.text().trim();
+        if text.is_empty() {
+            return Ok(None);
+        }
+        match text.parse() {
+            Ok(number) => Ok(Some(number)),
+            Err(_) => {
+                let text = text.chars().take(40).collect();
+                Err(Error::new(child.place(), Why::Number { field: name, text }))
+            }
+        }
+    }
+
+    /// Where this element stood in the input.
+    #[must_use]
+    pub fn place(self) -> Place {
+        let entry = self.entry();
+        Place { line: entry.line, column: entry.column, path: self.path() }
+    }
+
+    /// Names from the root; see [`Place::path`].
+    #[must_use]
+    pub fn path(self) -> String {
+        let mut names = Vec::new();
+        let mut element = self;
+        loop {
+            names.push(element.step());
+            if element.at == 0 {
+                break;
+            }
+            element = Element { document: self.document, at: element.entry().parent };
+        }
+        names.reverse();
+        names.join("/")
+    }
+
+    fn step(self) -> String {
+        if self.at == 0 {
+            return self.name().to_owned();
+        }
+        let parent = Element { document: self.document, at: self.entry().parent };
+        let mut equals = 0_u32;
+        let mut before = 0_u32;
+        for sibling in parent.all(self.name()) {
+            equals += 1;
+            before += u32::from(sibling.at < self.at);
+        }
+        if equals > 1 { format!("{}[{before}]", self.name()) } else { self.name().to_owned() }
+    }
+
+    fn entry(self) -> Entry {
+        self.document.entry(self.at)
+    }
+}
+
+impl Debug for Element<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Fmt {
+        if self.is_leaf() && !secret::is_secret(self.name()) {
+            write!(f, "<{}>{:?}", self.name(), self.text())
+        } else {
+            write!(f, "<{}>..", self.name())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

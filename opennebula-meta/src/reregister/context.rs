@@ -1,0 +1,149 @@
+//! `CONTEXT`: what OpenNebula wrote is left out, what the user wrote stays, unless B would read something else.
+
+use super::{Change, Job, Problem, Reason};
+use crate::{
+    context::{ENCRYPTED, SEPARATOR, dollars, is_of_a_card, is_of_a_device, looks_encrypted},
+    document::Element,
+    image::Images,
+    template::{Key, Vector},
+    vm::{Secrets, Vm},
+};
+
+/// The context for B; `None` where nothing of it is left.
+pub(super) fn context(job: &mut Job<'_>, vm: &Vm, images: &Images) -> Option<Vector> {
+    let context = vm.context()?;
+    // Only then does OpenNebula write ETHn_*; otherwise they are the user's own.
+    let written = context.is_yes("NETWORK");
+    let mut vector = Vector::new();
+    for field in context.children() {
+        let (name, text) = (field.name(), field.text());
+        let reason = match name {
+            "DISK_ID" | "VMID" => Some(Reason::SiteNumber),
+            "ONEGATE_ENDPOINT" => Some(Reason::MadeThere),
+            "FILES" => Some(Reason::SitePath),
+            "FILES_DS" => {
+                files(job, field, images, &mut vector);
+                continue;
+            }
+            _ if is_of_a_card(name) && written => Some(Reason::FromNetwork),
+            _ if is_of_a_device(name) => Some(Reason::OfTheHost),
+            _ if is_cipher_text(vm, name, text) => Some(Reason::CipherText),
+            _ => None,
+        };
+        let Ok(key) = Key::new(name) else { continue };
+        if let Some(reason) = reason {
+            job.changes.push(Change::dropped(field.path(), reason, text));
+        } else if text.contains(SEPARATOR) {
+            job.problem(Problem::ContextSeparator { key: name.to_owned() });
+        } else if dollars(text).next().is_some() {
+            dollar(job, context, field, &mut vector);
+        } else {
+            vector.push(key, text);
+        }
+    }
+    (!vector.is_empty()).then_some(vector)
+}
+
+fn is_cipher_text(vm: &Vm, name: &str, text: &str) -> bool {
+    ENCRYPTED.contains(&name)
+        && match vm.secrets() {
+            Secrets::Decrypted => false,
+            Secrets::Encrypted => !text.is_empty(),
+            Secrets::Unknown => looks_encrypted(text),
+        }
+}
+
+/// A value with a variable in it. A start script can be given in base64, which is not parsed; nothing else can.
+fn dollar(job: &mut Job<'_>, context: Element<'_>, field: Element<'_>, vector: &mut Vector) {
+    if field.name() == "START_SCRIPT" && context.child("START_SCRIPT_BASE64").is_none() {
+        let now = base64(field.text().as_bytes());
+        let path = field.path();
+        job.changes.push(Change::dropped(path.clone(), Reason::ContextVariable, field.text()));
+        job.changes.push(Change::added(format!("{path}_BASE64"), Reason::ContextVariable, &now));
+        vector.push(Key::literal("START_SCRIPT_BASE64"), now);
+        return;
+    }
+    job.changes.push(Change::dropped(field.path(), Reason::ContextVariable, field.text()));
+}
+
+/// `FILES_DS` holds what A's files datastore resolved it to: `/path/of/the/file:'name' `, one after the other. It is
+/// written as the user must have: by name.
+fn files(job: &mut Job<'_>, field: Element<'_>, images: &Images, vector: &mut Vector) {
+    let mut there = Vec::new();
+    for (path, name) in resolved(field.text()) {
+        let known = images.by_source(path);
+        let name = known.map_or(name, |image| image.name());
+        let owner = known.map(|image| image.owner().user);
+        let map = job.map;
+        let Some(existing) = job.take(map.existing_image(name, owner.as_deref())) else { continue };
+        let (name, owner) = match existing {
+            Some(existing) => (existing.name.as_str(), Some(existing.owner.clone())),
+            None => (name, owner.and_then(|owner| job.take(map.user(&owner)))),
+        };
+        there.push(match owner {
+            Some(owner) => format!("$FILE[IMAGE=\"{name}\", IMAGE_UNAME=\"{owner}\"]"),
+            None => format!("$FILE[IMAGE=\"{name}\"]"),
+        });
+    }
+    if there.is_empty() {
+        job.changes.push(Change::dropped(field.path(), Reason::SitePath, field.text()));
+        return;
+    }
+    let now = there.join(" ");
+    job.changes.push(Change::changed(field.path(), Reason::SitePath, field.text(), &now));
+    vector.push(Key::literal("FILES_DS"), now);
+}
+
+/// Paths and names of `FILES_DS`.
+fn resolved(text: &str) -> Vec<(&str, &str)> {
+    let mut found = Vec::new();
+    let mut rest = text;
+    while let Some((path, behind)) = rest.split_once(":'") {
+        let Some((name, next)) = behind.split_once('\'') else { break };
+        // No name of an image has a quote in it, so none can end the variable early.
+        if !name.contains('"') && !name.contains(SEPARATOR) {
+            found.push((path.trim(), name));
+        }
+        rest = next;
+    }
+    found
+}
+
+fn base64(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for three in bytes.chunks(3) {
+        let byte = |at: usize| three.get(at).copied().map_or(0, u32::from);
+        let word = byte(0) << 16 | byte(1) << 8 | byte(2);
+        for (at, shift) in [18, 12, 6, 0].into_iter().enumerate() {
+            let sextet = usize::try_from(word >> shift & 0x3F).unwrap_or(0);
+            let letter = ALPHABET.get(sextet).copied().map_or('=', char::from);
+            out.push(if at <= three.len() { letter } else { '=' });
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64_pads_as_everybody_does() {
+        for (plain, coded) in
+            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("echo $1\n", "ZWNobyAkMQo=")]
+        {
+            assert_eq!(base64(plain.as_bytes()), coded);
+        }
+    }
+
+    #[test]
+    fn resolved_files_are_told_apart_by_their_quotes() {
+        let text = "/var/lib/one//datastores/2/abc:'init.sh' /var/lib/one//datastores/2/def:'two words' ";
+        let found = resolved(text);
+        assert_eq!(
+            found,
+            [("/var/lib/one//datastores/2/abc", "init.sh"), ("/var/lib/one//datastores/2/def", "two words")]
+        );
+    }
+}

@@ -1,0 +1,237 @@
+//! Disks: each by the name and owner of an image at B, with what the user set; volatile ones anew.
+
+use super::{
+    Change, Job, NewImage, Problem, Reason,
+    image::{self, Origin},
+    rules,
+};
+use crate::{
+    document::Element,
+    id::DiskId,
+    image::{Image, ImageType, Images},
+    owner::Owner,
+    site_map::{ImageNames, Volatile},
+    source::{Backing, DiskSource, NoRbd},
+    template::{Key, Vector},
+    vm::{Disk, DiskKind, Vm},
+};
+
+/// One disk for B, and the image to register for it if one is needed.
+pub(super) struct NewDisk {
+    pub(super) vector: Vector,
+    pub(super) image: Option<NewImage>,
+}
+
+/// Converts one disk; `None` where a problem stands in the way.
+pub(super) fn disk(
+    job: &mut Job<'_>,
+    vm: &Vm,
+    disk: Disk<'_>,
+    source: &DiskSource,
+    images: &Images,
+) -> Option<NewDisk> {
+    let element = disk.element();
+    if source.kind.has_image() {
+        let image_id = job.take(disk.image_id())?;
+        let known = image_id.and_then(|id| images.by_id(id)).or_else(|| {
+            let owner = element.filled("IMAGE_UNAME")?;
+            images.by_name(disk.image()?, owner)
+        });
+        if let Some(existing) = existing(job, disk, source, known)? {
+            return Some(existing);
+        }
+        return registered(job, vm, disk, source, known);
+    }
+    match (&source.backing, job.map.volatile, source.kind) {
+        (Backing::Rbd(_), Volatile::Register, DiskKind::Volatile) => registered(job, vm, disk, source, None),
+        _ => Some(empty(job, disk)),
+    }
+}
+
+/// The disk uses an image that is at B already: a CD, or one that is not on Ceph.
+fn existing(
+    job: &mut Job<'_>,
+    disk: Disk<'_>,
+    source: &DiskSource,
+    known: Option<&Image>,
+) -> Option<Option<NewDisk>> {
+    let written = matches!(source.kind, DiskKind::Clone | DiskKind::Persistent) && source.rbd().is_some();
+    let name = disk.image().or(known.map(Image::name));
+    let (Some(name), false) = (name, written) else { return Some(None) };
+    let owner = image_owner(disk, known);
+    let map = job.map;
+    let there = job.take(map.existing_image(name, owner.as_deref()))?;
+    let Some(there) = there.cloned() else { return Some(None) };
+    let element = disk.element();
+    let path = element.child("IMAGE").unwrap_or(element).path();
+    job.changes.push(Change::changed(path, Reason::Mapped, name, &there.name));
+    let vector = kept(job, element, source.kind, &there.name, &there.owner);
+    Some(Some(NewDisk { vector, image: None }))
+}
+
+/// The disk's RBD image is registered at B.
+fn registered(
+    job: &mut Job<'_>,
+    vm: &Vm,
+    disk: Disk<'_>,
+    source: &DiskSource,
+    known: Option<&Image>,
+) -> Option<NewDisk> {
+    let element = disk.element();
+    let rbd = match &source.backing {
+        Backing::Rbd(rbd) => rbd.clone(),
+        Backing::None(why) => {
+            job.problem(Problem::NoData { disk: source.disk, why: *why });
+            return None;
+        }
+    };
+    let name = image_name(job, vm, disk, source, known);
+    job.check_name(&name);
+    // What the VM alone writes to is the VM owner's; an image that it uses as it is keeps its own owner.
+    let shared = matches!(source.kind, DiskKind::Persistent | DiskKind::Cdrom | DiskKind::Immutable);
+    let owner_at_a = match (shared, known) {
+        (true, Some(image)) => image.owner(),
+        (true, None) => {
+            let user = element.filled("IMAGE_UNAME").map_or_else(|| vm.owner().user, str::to_owned);
+            let group = if user == vm.owner().user { vm.owner().group } else { "oneadmin".to_owned() };
+            Owner { user, group }
+        }
+        (false, _) => vm.owner(),
+    };
+    let permissions = match (shared, known) {
+        (true, Some(image)) => job.take(image.permissions())?,
+        _ => job.take(vm.permissions())?,
+    };
+    let new = image::build(
+        job,
+        Origin {
+            name: name.clone(),
+            image_type: image_type(vm, source, known),
+            source: rbd,
+            disk: Some(element),
+            known,
+            kind: source.kind,
+            id: Some(source.disk),
+            size: source.size?,
+            owner: owner_at_a,
+            permissions,
+            datastore: datastore(job, vm, disk, source),
+        },
+    )?;
+    if let Some(was) = disk.image() {
+        let path = element.child("IMAGE").unwrap_or(element).path();
+        if was != name {
+            job.changes.push(Change::changed(path, Reason::Mapped, was, &name));
+        }
+    }
+    let vector = kept(job, element, source.kind, &name, &new.owner.user);
+    Some(NewDisk { vector, image: Some(new) })
+}
+
+/// The datastore of the image at A. A volatile disk has a system datastore, which takes no images: unless the map says
+/// where to, its replica goes where those of the VM's other disks go.
+fn datastore<'a>(job: &Job<'_>, vm: &'a Vm, disk: Disk<'a>, source: &DiskSource) -> &'a str {
+    let own = disk.element().filled("DATASTORE").unwrap_or_default();
+    if source.kind.has_image() || job.map.datastores.contains_key(own) {
+        return own;
+    }
+    let with_image = vm.disks().find(|other| other.kind().is_ok_and(DiskKind::has_image));
+    with_image.and_then(|other| other.element().filled("DATASTORE")).unwrap_or(own)
+}
+
+/// A volatile disk is made anew, empty.
+fn empty(job: &mut Job<'_>, disk: Disk<'_>) -> NewDisk {
+    let mut vector = Vector::new();
+    for field in disk.element().children() {
+        let reason = match field.name() {
+            "TYPE" | "SIZE" | "FORMAT" | "FS" => None,
+            name => rules::disk(name),
+        };
+        keep(job, &mut vector, field, reason);
+    }
+    let path = disk.element().path();
+    job.changes.push(Change::changed(path, Reason::StartsEmpty, "data", "empty"));
+    NewDisk { vector, image: None }
+}
+
+/// What stays of a disk that has an image at B.
+fn kept(job: &mut Job<'_>, element: Element<'_>, kind: DiskKind, image: &str, owner: &str) -> Vector {
+    let mut vector = Vector::new();
+    vector.push(Key::literal("IMAGE"), image);
+    vector.push(Key::literal("IMAGE_UNAME"), owner);
+    for field in element.children() {
+        let reason = match field.name() {
+            "IMAGE" => continue,
+            "IMAGE_UNAME" => {
+                if field.text() != owner {
+                    job.changes.push(Change::changed(field.path(), Reason::Mapped, field.text(), owner));
+                }
+                continue;
+            }
+            // OpenNebula writes NO for every disk, and YES for a CDROM; a user writes YES for another.
+            "READONLY" if kind == DiskKind::Cdrom || !field.text().eq_ignore_ascii_case("YES") => {
+                Some(Reason::FromImage)
+            }
+            name => rules::disk(name),
+        };
+        keep(job, &mut vector, field, reason);
+    }
+    vector
+}
+
+fn keep(job: &mut Job<'_>, vector: &mut Vector, field: Element<'_>, reason: Option<Reason>) {
+    match reason {
+        Some(reason) => job.changes.push(Change::dropped(field.path(), reason, field.text())),
+        None => {
+            if let Ok(key) = Key::new(field.name()) {
+                vector.push(key, field.text());
+            }
+        }
+    }
+}
+
+fn image_owner(disk: Disk<'_>, known: Option<&Image>) -> Option<String> {
+    known.map(|image| image.owner().user).or_else(|| disk.element().filled("IMAGE_UNAME").map(str::to_owned))
+}
+
+fn image_name(job: &Job<'_>, vm: &Vm, disk: Disk<'_>, source: &DiskSource, known: Option<&Image>) -> String {
+    let suffix = &job.map.name_suffix;
+    let own = match source.kind {
+        DiskKind::Persistent | DiskKind::Cdrom | DiskKind::Immutable => {
+            disk.image().or(known.map(Image::name))
+        }
+        _ => None,
+    };
+    match (job.map.image_names, own) {
+        (ImageNames::Familiar, Some(own)) => format!("{own}{suffix}"),
+        (ImageNames::Familiar, None) if source.disk == DiskId(0) => format!("{}{suffix}", vm.name()),
+        _ => format!("{}{suffix}-disk-{}", vm.name(), source.disk),
+    }
+}
+
+/// The type of the image at A; where that is not known, what the disk lets one think. It changes nothing for the VM.
+fn image_type(vm: &Vm, source: &DiskSource, known: Option<&Image>) -> ImageType {
+    let stated = known.and_then(|image| image.image_type().ok()).filter(|stated| stated.is_disk());
+    if let Some(stated) = stated {
+        return stated;
+    }
+    let boot = vm.template().and_then(|template| template.child("OS")).and_then(|os| os.filled("BOOT"));
+    let booted = match boot {
+        Some(boot) => boot.split(',').any(|device| device.trim() == format!("disk{}", source.disk)),
+        None => source.disk == DiskId(0),
+    };
+    match source.kind {
+        DiskKind::Cdrom => ImageType::Cdrom,
+        DiskKind::Volatile | DiskKind::Swap => ImageType::Datablock,
+        _ if booted => ImageType::Os,
+        _ => ImageType::Datablock,
+    }
+}
+
+/// Whether the data of a disk is out of reach.
+pub(super) fn is_out_of_reach(source: &DiskSource) -> Option<NoRbd> {
+    match source.backing {
+        Backing::None(why) if source.kind.has_image() => Some(why),
+        _ => None,
+    }
+}

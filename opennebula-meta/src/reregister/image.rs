@@ -1,0 +1,217 @@
+//! The registration of a replica as an image.
+
+use super::{Change, Error, Job, NewImage, Problem, Reason, calls, rules};
+use crate::{
+    document::Element,
+    id::{DiskId, Mebibytes},
+    image::{Image, ImageType, Persistence},
+    owner::{Owner, Permissions},
+    source::RbdImage,
+    template::{Key, Template, Value},
+    vm::DiskKind,
+};
+
+/// Where a registration comes from.
+pub(super) struct Origin<'a> {
+    pub(super) name: String,
+    pub(super) image_type: ImageType,
+    pub(super) source: RbdImage,
+    /// The disk at A, if it is for one.
+    pub(super) disk: Option<Element<'a>>,
+    /// The image at A: the disk's own, or the one it was cloned from.
+    pub(super) known: Option<&'a Image>,
+    pub(super) kind: DiskKind,
+    pub(super) id: Option<DiskId>,
+    pub(super) size: Mebibytes,
+    /// At A.
+    pub(super) owner: Owner,
+    pub(super) permissions: Option<Permissions>,
+    /// At A, by name.
+    pub(super) datastore: &'a str,
+}
+
+impl NewImage {
+    /// The same registration with the size that the RBD image has now. OpenNebula cannot change the size of a
+    /// registered image, and trusts what it is told: read it from the replica right before.
+    #[must_use]
+    pub fn sized(mut self, size: Mebibytes) -> Self {
+        if size != self.size {
+            let was = self.size.to_string();
+            self.size = size;
+            for value in self.template.all_mut("SIZE") {
+                *value = Value::Single(size.to_string());
+            }
+            self.changes.push(Change::changed("SIZE".to_owned(), Reason::Asked, &was, &size.to_string()));
+        }
+        self
+    }
+}
+
+/// An image that is used as it is, or not at all.
+pub(super) fn convert(image: &Image, site_map: &crate::SiteMap) -> Result<NewImage, Error> {
+    let mut job = Job::new(site_map);
+    let new = try_convert(&mut job, image);
+    // What `build` lists is the image's own; what is left here are problems.
+    job.finish()?;
+    // Without a problem there is an image: every early return above pushes one.
+    new.ok_or_else(|| Error { problems: Vec::new() })
+}
+
+fn try_convert(job: &mut Job<'_>, image: &Image) -> Option<NewImage> {
+    let name = format!("{}{}", image.name(), job.map.name_suffix);
+    job.check_name(&name);
+    let image_type = job.take(image.image_type());
+    let size = job.take(image.size());
+    // A registration of nothing would be accepted, and be useless.
+    job.take(image.source());
+    let permissions = job.take(image.permissions());
+    if !image.is_rbd() {
+        job.problem(Problem::NotRbd);
+        return None;
+    }
+    let Ok(source) = image.rbd() else {
+        job.problem(Problem::NotRbd);
+        return None;
+    };
+    let image_type = image_type?;
+    let kind = match (image_type, image.persistence()) {
+        (ImageType::Cdrom, _) => DiskKind::Cdrom,
+        (_, Persistence::Persistent) => DiskKind::Persistent,
+        (_, Persistence::NonPersistent) => DiskKind::Immutable,
+    };
+    build(
+        job,
+        Origin {
+            name,
+            image_type,
+            source,
+            disk: None,
+            known: Some(image),
+            kind,
+            id: None,
+            size: size?,
+            owner: image.owner(),
+            permissions: permissions?,
+            datastore: image.datastore(),
+        },
+    )
+}
+
+/// Builds a registration; `None` where a problem stands in the way.
+pub(super) fn build(job: &mut Job<'_>, origin: Origin<'_>) -> Option<NewImage> {
+    let map = job.map;
+    let mut inner = Job::new(map);
+    let owner = inner.owner(&origin.owner);
+    let datastore = inner.take(map.datastore(origin.datastore));
+    let word = origin.image_type.word().filter(|_| origin.image_type.is_disk());
+    if word.is_none() {
+        inner.problem(Problem::NotRbd);
+    }
+    let known = origin.known.map(Image::root);
+    let free = known.and_then(|root| root.child("TEMPLATE"));
+
+    let mut template = Template::new();
+    let mut single = |key: &'static str, value: &str| template.push_single(Key::literal(key), value);
+    single("NAME", &origin.name);
+    single("TYPE", word.unwrap_or_default());
+    // A replica is one VM's own: a non-persistent registration would make clones of it. A CD cannot be persistent; an
+    // image that nobody uses stays what it was.
+    let persistent = match origin.kind {
+        DiskKind::Cdrom => false,
+        DiskKind::Immutable => origin.disk.is_some(),
+        _ => true,
+    };
+    single("PERSISTENT", if persistent { "yes" } else { "no" });
+    single("SOURCE", &origin.source.to_string());
+    let stated = |field: &str| {
+        let disk = origin.disk.and_then(|disk| disk.filled(field));
+        disk.or_else(|| known.and_then(|root| root.filled(field)))
+    };
+    single("FORMAT", stated("FORMAT").unwrap_or("raw"));
+    single("SIZE", &origin.size.to_string());
+    let prefix = origin
+        .disk
+        .and_then(|disk| {
+            disk.filled("DEV_PREFIX").or_else(|| disk.filled("TARGET").and_then(|target| target.get(..2)))
+        })
+        .or_else(|| free.and_then(|free| free.filled("DEV_PREFIX")));
+    // Without it the default of B's oned.conf decides between vda and sda in the guest.
+    match prefix {
+        Some(prefix) => single("DEV_PREFIX", prefix),
+        None => inner.changes.push(Change::added("DEV_PREFIX".to_owned(), Reason::Assumed, "")),
+    }
+    let own = origin.kind != DiskKind::Clone;
+    if own && let Some(fs) = stated("FS") {
+        single("FS", fs);
+    }
+    // An encrypted disk cannot be opened without; disks inherit it from their image.
+    if let Some(secret) = stated("LUKS_SECRET").or_else(|| free.and_then(|free| free.filled("LUKS_SECRET"))) {
+        single("LUKS_SECRET", secret);
+    }
+    for field in free.into_iter().flat_map(Element::children) {
+        let reason = match field.name() {
+            "DEV_PREFIX" | "LUKS_SECRET" => continue,
+            _ if !own => Some(Reason::OfTheParent),
+            name => rules::image(name),
+        };
+        match (reason, Key::new(field.name())) {
+            (None, Ok(key)) if field.is_leaf() => template.push_single(key, field.text()),
+            (reason, _) => {
+                let reason = reason.unwrap_or(Reason::Unknown);
+                inner.changes.push(Change::dropped(field.path(), reason, field.text()));
+            }
+        }
+    }
+    if own && let Some(root) = known {
+        changes_of_image(&mut inner, root, &origin);
+    }
+    inner.edit(&mut template, &map.image);
+    inner.check(&template);
+    job.problems.append(&mut inner.problems);
+    Some(NewImage {
+        after: calls(&owner, origin.permissions),
+        name: origin.name,
+        owner,
+        datastore: datastore?,
+        source: origin.source,
+        size: origin.size,
+        disk: origin.id.map(|id| (id, origin.kind)),
+        template,
+        changes: inner.changes,
+    })
+}
+
+/// What of an image's own fields the registration does not carry.
+fn changes_of_image(job: &mut Job<'_>, root: Element<'_>, origin: &Origin<'_>) {
+    for field in root.children() {
+        let text = field.text();
+        let reason = match field.name() {
+            "NAME" => {
+                if text != origin.name {
+                    job.changes.push(Change::changed(field.path(), Reason::Mapped, text, &origin.name));
+                }
+                continue;
+            }
+            "SIZE" => {
+                let now = origin.size.to_string();
+                if text != now {
+                    job.changes.push(Change::changed(field.path(), Reason::FromImage, text, &now));
+                }
+                continue;
+            }
+            "TYPE" | "PERSISTENT" | "SOURCE" | "FORMAT" | "FS" | "TEMPLATE" => continue,
+            "ID" | "UID" | "GID" | "DATASTORE_ID" | "CLONING_ID" | "VMS" | "CLONES" | "APP_CLONES" => {
+                Reason::SiteNumber
+            }
+            "UNAME" | "GNAME" | "PERMISSIONS" | "DATASTORE" => Reason::LaterCall,
+            "DISK_TYPE" => Reason::FromDatastore,
+            // SOURCE and PATH exclude each other.
+            "PATH" => Reason::SitePath,
+            "SNAPSHOTS" => Reason::Snapshots,
+            "REGTIME" | "MODTIME" | "STATE" | "PREV_STATE" | "RUNNING_VMS" | "CLONING_OPS"
+            | "TARGET_SNAPSHOT" | "LOCK" | "BACKUP_INCREMENTS" | "BACKUP_DISK_IDS" => Reason::OfTheRun,
+            _ => Reason::Unknown,
+        };
+        job.changes.push(Change::dropped(field.path(), reason, text));
+    }
+}

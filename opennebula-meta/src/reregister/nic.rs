@@ -1,0 +1,162 @@
+//! Cards and aliases: on a network by name and owner, with at most one address.
+
+use std::collections::BTreeMap;
+
+use super::{Change, Job, Reason, rules};
+use crate::{
+    document::Element,
+    id::NicId,
+    site_map::{Address, Unlisted, Unmapped},
+    template::{Key, Vector},
+    vm::{NicKind, Vm},
+};
+
+/// The cards of a VM, numbered as B will number them: cards first, then aliases, without gaps.
+pub(super) struct Cards {
+    pub(super) nics: Vec<Vector>,
+    pub(super) aliases: Vec<Vector>,
+    /// A's numbers and B's, for `OS/BOOT`.
+    pub(super) numbers: BTreeMap<NicId, usize>,
+}
+
+/// Converts all cards. `groups` are A's security groups: number and name.
+pub(super) fn cards(job: &mut Job<'_>, vm: &Vm, groups: &BTreeMap<String, String>) -> Cards {
+    let mut cards = Cards { nics: Vec::new(), aliases: Vec::new(), numbers: BTreeMap::new() };
+    // Automatic names are positions: where a number shifts, aliases must follow.
+    let mut renamed = BTreeMap::new();
+    for (there, nic) in vm.nics().enumerate() {
+        if let Some(Some(id)) = job.take(nic.id()) {
+            cards.numbers.insert(id, there);
+            if nic.has_automatic_name() || nic.name().is_none() {
+                renamed.insert(format!("NIC{id}"), format!("NIC{there}"));
+            }
+        }
+        cards.nics.push(card(job, nic.element(), NicKind::Nic, groups, &renamed));
+    }
+    for alias in vm.aliases() {
+        cards.aliases.push(card(job, alias.element(), NicKind::Alias, groups, &renamed));
+    }
+    cards
+}
+
+/// One card, alias, or PCI device that is a card.
+pub(super) fn card(
+    job: &mut Job<'_>,
+    nic: Element<'_>,
+    kind: NicKind,
+    groups: &BTreeMap<String, String>,
+    renamed: &BTreeMap<String, String>,
+) -> Vector {
+    let mut card = Vector::new();
+    let address = network(job, nic, &mut card);
+    let on_network = nic.filled("NETWORK").is_some();
+    for field in nic.children() {
+        let (name, text) = (field.name(), field.text());
+        let reason = match name {
+            "NETWORK" | "NETWORK_UNAME" if on_network => continue,
+            "IP" | "IP6" | "MAC" if on_network => match address {
+                Kept::Field(kept) if kept == name => None,
+                Kept::Field(_) => Some(Reason::OneAddress),
+                Kept::Nothing => Some(Reason::AddressNotKept),
+            },
+            "SECURITY_GROUPS" => {
+                security_groups(job, field, groups, &mut card);
+                continue;
+            }
+            // OpenNebula's own names are positions and come again.
+            "NAME" if text.starts_with("NIC") => Some(Reason::MadeThere),
+            "TARGET" if text.starts_with("one-") => Some(Reason::OfTheHost),
+            "PARENT" if kind == NicKind::Alias => {
+                let now = renamed.get(text).map_or(text, String::as_str);
+                if now != text {
+                    job.changes.push(Change::changed(field.path(), Reason::Renumbered, text, now));
+                }
+                card.push(Key::literal("PARENT"), now);
+                continue;
+            }
+            _ if on_network => rules::nic(name),
+            _ => rules::bare_nic(name),
+        };
+        match reason {
+            Some(reason) => job.changes.push(Change::dropped(field.path(), reason, text)),
+            None => {
+                if let Ok(key) = Key::new(name) {
+                    card.push(key, text);
+                }
+            }
+        }
+    }
+    card
+}
+
+/// The address that a card keeps.
+enum Kept {
+    Field(&'static str),
+    Nothing,
+}
+
+/// Writes network and owner, and says which address stays.
+fn network(job: &mut Job<'_>, nic: Element<'_>, card: &mut Vector) -> Kept {
+    let Some(name) = nic.filled("NETWORK") else { return Kept::Nothing };
+    let owner = nic.filled("NETWORK_UNAME");
+    let map = job.map;
+    let Some((there, owner_there, address)) = job.take(map.network(name, owner)) else {
+        return Kept::Nothing;
+    };
+    if there != name {
+        let path = nic.child("NETWORK").unwrap_or(nic).path();
+        job.changes.push(Change::changed(path, Reason::Mapped, name, &there));
+    }
+    match owner {
+        None => {
+            let path = format!("{}/NETWORK_UNAME", nic.path());
+            job.changes.push(Change::added(path, Reason::Assumed, &owner_there));
+        }
+        Some(owner) if owner != owner_there => {
+            let path = nic.child("NETWORK_UNAME").unwrap_or(nic).path();
+            job.changes.push(Change::changed(path, Reason::Mapped, owner, &owner_there));
+        }
+        Some(_) => {}
+    }
+    card.push(Key::literal("NETWORK"), there);
+    card.push(Key::literal("NETWORK_UNAME"), owner_there);
+    let has = |field: &&'static str| nic.filled(field).is_some();
+    let wanted: &[&'static str] = match address {
+        Address::Ip => &["IP", "IP6", "MAC"],
+        Address::Mac => &["MAC"],
+        Address::Drop => &[],
+    };
+    wanted.iter().copied().find(has).map_or(Kept::Nothing, Kept::Field)
+}
+
+/// Security groups are numbers of A. Those that the map lists become numbers of B; the others are left to the network.
+fn security_groups(
+    job: &mut Job<'_>,
+    field: Element<'_>,
+    groups: &BTreeMap<String, String>,
+    card: &mut Vector,
+) {
+    let mut there = Vec::new();
+    let mut left = false;
+    for number in field.text().split(',').map(str::trim).filter(|number| !number.is_empty()) {
+        let name = groups.get(number).map_or(number, String::as_str);
+        match job.map.security_groups.get(name) {
+            Some(number) => there.push(number.to_string()),
+            None => {
+                left = true;
+                // Group 0, "default", is every site's, and every network's unless it says otherwise.
+                if job.map.unlisted == Unlisted::Refuse && number != "0" {
+                    job.problem(Unmapped::SecurityGroup(name.to_owned()).into());
+                }
+            }
+        }
+    }
+    let now = there.join(",");
+    let reason = if left { Reason::LeftToNetwork } else { Reason::Mapped };
+    if now.is_empty() {
+        job.changes.push(Change::dropped(field.path(), reason, field.text()));
+        return;
+    }
+    job.changes.push(Change::changed(field.path(), reason, field.text(), &now));
+    card.push(Key::literal("SECURITY_GROUPS"), now);
+}

@@ -1,0 +1,357 @@
+//! The VM's template: both halves of it (`TEMPLATE`, `USER_TEMPLATE`) in one, without what is of site A.
+
+use std::collections::BTreeMap;
+
+use super::{
+    Change, Error, Job, NewImage, NewVm, Reason, calls, context,
+    disk::{self, is_out_of_reach},
+    nic, rules, schedule,
+};
+use crate::{
+    document::{Element, Error as DocumentError, Why},
+    id::{ClusterId, DiskId, ImageId, NicId},
+    image::Images,
+    site_map::SiteMap,
+    source,
+    template::{Key, Template, Value, Vector},
+    vm::{NicKind, Vm},
+};
+
+/// See [`super::vm`].
+pub(super) fn convert(vm: &Vm, images: &Images, site_map: &SiteMap) -> Result<NewVm, Error> {
+    let mut job = Job::new(site_map);
+    let name = format!("{}{}", vm.name(), site_map.name_suffix);
+    job.check_name(&name);
+    if name != vm.name() {
+        job.changes.push(Change::changed("VM/NAME".to_owned(), Reason::Mapped, vm.name(), &name));
+    }
+    for field in vm.root().children() {
+        if let Some(reason) = rules::root(field.name()) {
+            job.changes.push(Change::dropped(field.path(), reason, field.text()));
+        }
+    }
+
+    let mut template = Template::new();
+    template.push_single(Key::literal("NAME"), name.clone());
+    let mut rest = Template::new();
+    let (registrations, disk_numbers) = disks(&mut job, vm, images, &mut rest);
+    let groups = security_groups(vm);
+    let cards = nic::cards(&mut job, vm, &groups);
+    let nic_numbers = cards.numbers;
+    for card in cards.nics {
+        rest.push_vector(Key::literal("NIC"), card);
+    }
+    for alias in cards.aliases {
+        rest.push_vector(Key::literal("NIC_ALIAS"), alias);
+    }
+    if let Some(context) = context::context(&mut job, vm, images) {
+        rest.push_vector(Key::literal("CONTEXT"), context);
+    }
+    for field in vm.template().into_iter().flat_map(Element::children) {
+        match field.name() {
+            "DISK" | "NIC" | "NIC_ALIAS" | "CONTEXT" => {}
+            "GRAPHICS" => {
+                vector(&mut job, field, &mut rest, |key| (key == "PORT").then_some(Reason::AtDeploy));
+            }
+            "OS" => os(&mut job, field, images, &disk_numbers, &nic_numbers, &mut rest),
+            "PCI" => pci(&mut job, field, &groups, &mut rest),
+            "VMGROUP" => vm_group(&mut job, field, &mut rest),
+            "SCHED_ACTION" => {
+                if let Some(action) = schedule::action(&mut job, field, vm.printed_after()) {
+                    rest.push_vector(Key::literal("SCHED_ACTION"), action);
+                }
+            }
+            name => match rules::top(name) {
+                Some(reason) => job.changes.push(Change::dropped(field.path(), reason, field.text())),
+                None => attribute(&mut job, field, &mut rest),
+            },
+        }
+    }
+    for field in vm.user_template().into_iter().flat_map(Element::children) {
+        let reason =
+            rules::top(field.name()).or(rules::acts(field.name()).then_some(Reason::WouldTakeEffect));
+        match reason {
+            Some(reason) => job.changes.push(Change::dropped(field.path(), reason, field.text())),
+            None => attribute(&mut job, field, &mut rest),
+        }
+    }
+    backup_config(&mut job, vm, &mut rest);
+    if rest.single("MEMORY").is_none_or(str::is_empty) {
+        job.problem(
+            DocumentError::new(vm.template().unwrap_or(vm.root()).place(), Why::Missing("MEMORY")).into(),
+        );
+    }
+
+    clusters(&mut job, vm, &mut rest);
+    rest.sort();
+    for attribute in rest.attributes() {
+        template.push(attribute.key.clone(), attribute.value.clone());
+    }
+    job.edit(&mut template, &site_map.vm);
+    job.check(&template);
+    let owner = job.owner(&vm.owner());
+    let permissions = job.take(vm.permissions()).flatten();
+    let changes = job.finish()?;
+    Ok(NewVm { name, template, images: registrations, after: calls(&owner, permissions), changes })
+}
+
+/// All disks, and A's numbers with B's. B numbers them in order, the context CD last.
+fn disks(
+    job: &mut Job<'_>,
+    vm: &Vm,
+    images: &Images,
+    rest: &mut Template,
+) -> (Vec<NewImage>, BTreeMap<DiskId, usize>) {
+    let mut registrations: Vec<NewImage> = Vec::new();
+    let mut numbers = BTreeMap::new();
+    let Some(trees) = job.take(vm.snapshots()) else { return (registrations, numbers) };
+    for (there, disk) in vm.disks().enumerate() {
+        let Some(id) = job.take(disk.id()) else { continue };
+        numbers.insert(id, there);
+        let tree = trees.iter().find(|tree| tree.disk == Some(id));
+        let Some(source) = job.take(source::disk_source(disk, tree)) else { continue };
+        let Some(new) = disk::disk(job, vm, disk, &source, images) else { continue };
+        if let Some(mut image) = new.image {
+            let mut vector = new.vector;
+            let same = |other: &NewImage| (&other.source, &other.name) == (&image.source, &image.name);
+            if registrations.iter().any(same) {
+                // One CD in two drives: one image.
+                rest.push_vector(Key::literal("DISK"), vector);
+                continue;
+            }
+            // Two disks of one VM whose images would bear one name: the later one says which disk it is.
+            if registrations.iter().any(|other| other.name == image.name && other.owner == image.owner) {
+                let name = format!("{}{}-disk-{id}", vm.name(), job.map.name_suffix);
+                job.check_name(&name);
+                vector.set(Key::literal("IMAGE"), name.clone());
+                for value in image.template.all_mut("NAME") {
+                    *value = Value::Single(name.clone());
+                }
+                image.name = name;
+            }
+            registrations.push(image);
+            rest.push_vector(Key::literal("DISK"), vector);
+        } else if is_out_of_reach(&source).is_none() || !new.vector.is_empty() {
+            rest.push_vector(Key::literal("DISK"), new.vector);
+        }
+    }
+    (registrations, numbers)
+}
+
+/// A's security groups, by number: the rules in the template name them.
+fn security_groups(vm: &Vm) -> BTreeMap<String, String> {
+    let rules = vm.template().into_iter().flat_map(|template| template.all("SECURITY_GROUP_RULE"));
+    rules
+        .filter_map(|rule| {
+            let id = rule.filled("SECURITY_GROUP_ID")?;
+            Some((id.to_owned(), rule.filled("SECURITY_GROUP_NAME")?.to_owned()))
+        })
+        .collect()
+}
+
+/// An attribute that stays as it is.
+fn attribute(job: &mut Job<'_>, field: Element<'_>, rest: &mut Template) {
+    if !field.is_leaf() {
+        vector(job, field, rest, |_| None);
+        return;
+    }
+    match Key::new(field.name()) {
+        Ok(key) => rest.push_single(key, field.text()),
+        Err(_) => job.changes.push(Change::dropped(field.path(), Reason::Unknown, field.text())),
+    }
+}
+
+/// A vector, less what `drop` gives a reason for.
+fn vector(job: &mut Job<'_>, field: Element<'_>, rest: &mut Template, drop: impl Fn(&str) -> Option<Reason>) {
+    let mut vector = Vector::new();
+    for inner in field.children() {
+        match (drop(inner.name()), Key::new(inner.name())) {
+            (None, Ok(key)) if inner.is_leaf() => vector.push(key, inner.text()),
+            (reason, _) => {
+                let reason = reason.unwrap_or(Reason::Unknown);
+                job.changes.push(Change::dropped(inner.path(), reason, inner.text()));
+            }
+        }
+    }
+    push(field, vector, rest);
+}
+
+fn push(field: Element<'_>, vector: Vector, rest: &mut Template) {
+    if let Ok(key) = Key::new(field.name())
+        && !vector.is_empty()
+    {
+        rest.push_vector(key, vector);
+    }
+}
+
+/// `OS`: devices to boot from are numbered anew, kernels are found by name.
+fn os(
+    job: &mut Job<'_>,
+    field: Element<'_>,
+    images: &Images,
+    disks: &BTreeMap<DiskId, usize>,
+    nics: &BTreeMap<NicId, usize>,
+    rest: &mut Template,
+) {
+    let mut vector = Vector::new();
+    for inner in field.children() {
+        let (name, text) = (inner.name(), inner.text());
+        let Ok(key) = Key::new(name) else { continue };
+        if let Some(reason) = rules::os(name) {
+            job.changes.push(Change::dropped(inner.path(), reason, text));
+            continue;
+        }
+        let now = match name {
+            "BOOT" => Some(boot(text, disks, nics)),
+            "KERNEL_DS" | "INITRD_DS" => file_by_name(text, images),
+            _ => Some(text.to_owned()),
+        };
+        match now {
+            Some(now) => {
+                if now != text {
+                    let reason = if name == "BOOT" { Reason::Renumbered } else { Reason::SiteNumber };
+                    job.changes.push(Change::changed(inner.path(), reason, text, &now));
+                }
+                vector.push(key, now);
+            }
+            None => job.changes.push(Change::dropped(inner.path(), Reason::SiteNumber, text)),
+        }
+    }
+    push(field, vector, rest);
+}
+
+/// `disk0,nic3` with B's numbers. A device that is not there any more is left out: with it B would refuse the VM.
+fn boot(text: &str, disks: &BTreeMap<DiskId, usize>, nics: &BTreeMap<NicId, usize>) -> String {
+    let device = |device: &str| {
+        let device = device.trim();
+        if let Some(number) = device.strip_prefix("disk") {
+            let there = number.parse().ok().and_then(|id| disks.get(&DiskId(id)))?;
+            return Some(format!("disk{there}"));
+        }
+        if let Some(number) = device.strip_prefix("nic") {
+            let there = number.parse().ok().and_then(|id| nics.get(&NicId(id)))?;
+            return Some(format!("nic{there}"));
+        }
+        Some(device.to_owned())
+    };
+    text.split(',').filter_map(device).collect::<Vec<_>>().join(",")
+}
+
+/// `$FILE[IMAGE_ID=3]` by the image's name and owner; `None` where that is not known. A name stays as it is.
+fn file_by_name(text: &str, images: &Images) -> Option<String> {
+    let Some((_, id)) = text.split_once("IMAGE_ID") else { return Some(text.to_owned()) };
+    let digits: String =
+        id.chars().skip_while(|one| !one.is_ascii_digit()).take_while(char::is_ascii_digit).collect();
+    let image = images.by_id(ImageId(digits.parse().ok()?))?;
+    Some(format!("$FILE[IMAGE=\"{}\", IMAGE_UNAME=\"{}\"]", image.name(), image.owner().user))
+}
+
+/// A PCI device; one that is a card on a network is treated as one.
+fn pci(job: &mut Job<'_>, field: Element<'_>, groups: &BTreeMap<String, String>, rest: &mut Template) {
+    let chosen = ["VENDOR", "DEVICE", "CLASS"].iter().any(|name| field.filled(name).is_some());
+    let drop = |key: &str| match key {
+        "SHORT_ADDRESS" => chosen.then_some(Reason::OfTheHost),
+        _ => rules::pci(key),
+    };
+    if field.filled("NETWORK").is_none() {
+        vector(job, field, rest, drop);
+        return;
+    }
+    let mut card = nic::card(job, field, NicKind::Nic, groups, &BTreeMap::new());
+    for inner in field.children() {
+        if let Some(reason) = drop(inner.name())
+            && card.remove(inner.name()).is_some()
+        {
+            job.changes.push(Change::dropped(inner.path(), reason, inner.text()));
+        }
+    }
+    push(field, card, rest);
+}
+
+/// `VMGROUP`: its number is A's. Where the map names the group at B, the VM goes there, in its role.
+fn vm_group(job: &mut Job<'_>, field: Element<'_>, rest: &mut Template) {
+    let name = field.filled("VMGROUP_NAME").unwrap_or_default();
+    let Some(there) = job.map.vm_groups.get(name).cloned() else {
+        for inner in field.children() {
+            job.changes.push(Change::dropped(inner.path(), Reason::SiteNumber, inner.text()));
+        }
+        return;
+    };
+    if there != name {
+        job.changes.push(Change::changed(field.path(), Reason::Mapped, name, &there));
+    }
+    let mut vector = Vector::from_iter([(Key::literal("VMGROUP_NAME"), there)]);
+    for inner in field.children() {
+        match inner.name() {
+            "VMGROUP_NAME" => {}
+            "VMGROUP_ID" => job.changes.push(Change::dropped(inner.path(), Reason::SiteNumber, inner.text())),
+            name => {
+                if let Ok(key) = Key::new(name) {
+                    vector.push(key, inner.text());
+                }
+            }
+        }
+    }
+    push(field, vector, rest);
+}
+
+/// What a template can say about backups; the backups themselves stay at A.
+fn backup_config(job: &mut Job<'_>, vm: &Vm, rest: &mut Template) {
+    let Some(backups) = vm.root().child("BACKUPS") else { return };
+    let mut vector = Vector::new();
+    for field in backups.child("BACKUP_CONFIG").into_iter().flat_map(Element::children) {
+        match (field.name(), Key::new(field.name())) {
+            ("BACKUP_VOLATILE" | "FS_FREEZE" | "KEEP_LAST" | "MODE" | "INCREMENT_MODE", Ok(key)) => {
+                vector.push(key, field.text());
+            }
+            _ => job.changes.push(Change::dropped(field.path(), Reason::OfTheRun, field.text())),
+        }
+    }
+    for id in backups.child("BACKUP_IDS").into_iter().flat_map(Element::children) {
+        job.changes.push(Change::dropped(id.path(), Reason::SiteNumber, id.text()));
+    }
+    if !vector.is_empty() {
+        rest.push_vector(Key::literal("BACKUP_CONFIG"), vector);
+    }
+}
+
+/// `CLUSTER_ID = "0"` in `SCHED_REQUIREMENTS`, where the map knows the cluster at B. Everything else stays as it is.
+fn clusters(job: &mut Job<'_>, vm: &Vm, rest: &mut Template) {
+    let map = &job.map.clusters;
+    if map.is_empty() {
+        return;
+    }
+    let stated = vm.user_template().and_then(|user| user.child("SCHED_REQUIREMENTS"));
+    let stated = stated.or_else(|| vm.template().and_then(|template| template.child("SCHED_REQUIREMENTS")));
+    let path = stated.map_or_else(String::new, Element::path);
+    for value in rest.all_mut("SCHED_REQUIREMENTS") {
+        let Value::Single(text) = value else { continue };
+        let now = renumber_clusters(text, |id| map.get(&id).copied());
+        if now != *text {
+            job.changes.push(Change::changed(path.clone(), Reason::Mapped, text, &now));
+            *text = now;
+        }
+    }
+}
+
+fn renumber_clusters(text: &str, there: impl Fn(ClusterId) -> Option<ClusterId>) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("CLUSTER_ID") {
+        let (before, behind) = rest.split_at(at + "CLUSTER_ID".len());
+        out.push_str(before);
+        let lead: usize =
+            behind.chars().take_while(|one| matches!(one, ' ' | '=' | '!' | '"' | '\t')).count();
+        let (lead, number) = behind.split_at(lead);
+        let digits = number.chars().take_while(char::is_ascii_digit).count();
+        let (digits, behind) = number.split_at(digits);
+        out.push_str(lead);
+        match digits.parse().ok().and_then(&there) {
+            Some(id) if lead.contains('=') => out.push_str(&id.to_string()),
+            _ => out.push_str(digits),
+        }
+        rest = behind;
+    }
+    out.push_str(rest);
+    out
+}

@@ -1,0 +1,236 @@
+//! The language, value by value. What OpenNebula makes of each text was observed on 6.10.3 and 7.4.0 unless it says
+//! that it was read in the lexer.
+
+use super::*;
+
+fn single(text: &str) -> Result<String, Refusal> {
+    let template = Template::parse(text).map_err(|error| error.refusal)?;
+    Ok(template.single("K").unwrap_or_else(|| panic!("{text:?} has no K: {template:?}")).to_owned())
+}
+
+fn names(text: &str) -> Vec<String> {
+    Template::parse(text).unwrap().attributes().iter().map(|attribute| attribute.key.to_string()).collect()
+}
+
+#[test]
+fn a_value_is_what_stands_between_the_quotes() {
+    for (text, value) in [
+        ("K=\"v\"", "v"),
+        ("K = \t \"v\" ", "v"),
+        ("K=v", "v"),
+        ("K=\"\"", ""),
+        ("K=\n", ""),
+        ("K= \t\n", ""),
+        ("K=\" v \"", " v "),
+        ("K=\"two\nlines\"", "two\nlines"),
+        ("K=\"a [ ] , = # < > & ' $\"", "a [ ] , = # < > & ' $"),
+        ("K=\"a\\b\\\\c\"", "a\\b\\\\c"),
+        ("K=\"say \\\"x\\\"\"", "say \"x\""),
+        ("K=\"\\\\\\\"\"", "\\\\\""),
+        ("K=\"Prüfung 災害 €\"", "Prüfung 災害 €"),
+        ("K=simple/with:stuff;and{braces}", "simple/with:stuff;and{braces}"),
+        ("K=it\"s", "it\"s"),
+        ("K=C:\\dir\\\n", "C:\\dir\\"),
+        ("K=v # a comment\n", "v"),
+        ("K=v L=w", "v"),
+        ("K=\"a\r\nb\"", "a\nb"),
+    ] {
+        assert_eq!(single(text).unwrap(), value, "{text:?}");
+    }
+}
+
+/// Read in the lexer: the longest match counts, whatever it looks like.
+#[test]
+fn the_longest_match_counts() {
+    // No other quote follows, so the escaped one ends the value; where one follows, the value runs on.
+    assert_eq!(single("K=\"C:\\dir\\\"").unwrap(), "C:\\dir\\");
+    assert!(matches!(single("K=\"C:\\dir\\\"\nL=\"w\""), Err(Refusal::Truncated)));
+    // A bare word is longer than the quoted string at its start.
+    assert_eq!(single("K=\"v\";").unwrap(), "\"v\";");
+    assert!(matches!(single("K=\"v\"L=\"w\""), Err(Refusal::UnexpectedEqual)));
+    // What a value cannot start with is skipped.
+    assert_eq!(single("K==v").unwrap(), "v");
+}
+
+#[test]
+fn what_opennebula_refuses_is_refused() {
+    for text in [
+        "K=",
+        "K=v\n# comment at the end",
+        "K=\n\"on the next line\"",
+        "K-A=v",
+        "K A=v",
+        "K=a b",
+        "K=a=b",
+        "K=a,b",
+        "K='a b'",
+        "=v",
+        "K",
+        "K=[ A=1, ]",
+        "K=[ A=, B=1 ]",
+        "K=[ A=1",
+        "K=[ A=[ B=1 ] ]",
+        "K=[ A=1 B=2 ]",
+        "K=[ A=\n]",
+        "K=[ 1A=1 ]",
+        "K=\"]]>\"",
+        "K=\"line\n ]]> \"",
+        "K=]]>",
+        "K=\"a\u{0}b\"",
+        "K=\"a\u{7}b\"",
+        "K=\"\u{1F600}\"",
+        "<K",
+        "<T><K>v</K>",
+        "<T><K><A><B>x</B></A></K></T>",
+        "<T><K><![CDATA[a]]]]><![CDATA[>b]]></K></T>",
+    ] {
+        assert!(Template::parse(text).is_err(), "{text:?} was taken as {:?}", Template::parse(text));
+    }
+}
+
+#[test]
+fn what_opennebula_takes_is_taken() {
+    for (text, keys) in [
+        ("", vec![]),
+        ("\n \t\n", vec![]),
+        ("# only a comment\n", vec![]),
+        ("!!! ; \u{feff} K=v", vec!["K"]),
+        ("k=v\nK=w", vec!["K", "K"]),
+        ("_x=1", vec!["_X"]),
+        ("1a=v xmlFoo=w", vec!["ONE_1A", "ONE_XMLFOO"]),
+        ("V=[ ]", vec![]),
+        ("V=[\n  A = 1 ,\n  B=\"2\"\n]\nW=x", vec!["V", "W"]),
+        ("#", vec![]),
+        ("<TEMPLATE/>", vec![]),
+        ("<x><k>v</k><Empty/><v><a>1</a></v></x>", vec!["K", "V"]),
+    ] {
+        assert_eq!(names(text), keys, "{text:?}");
+    }
+}
+
+#[test]
+fn of_a_name_that_is_twice_in_a_vector_the_first_counts() {
+    let template = Template::parse("V=[ a=1, A=2, B=3 ]").unwrap();
+    let vector = template.vectors("V").next().unwrap();
+    assert_eq!(
+        vector.iter().map(|(key, value)| (key.as_str(), value)).collect::<Vec<_>>(),
+        [("A", "1"), ("B", "3")]
+    );
+}
+
+#[test]
+fn the_xml_form_keeps_the_case_of_inner_names_and_drops_what_has_no_text() {
+    let template = Template::parse("<T><V><a>1</a><B/><C><![CDATA[]]></C></V></T>").unwrap();
+    let vector = template.vectors("v").next().unwrap();
+    assert_eq!(
+        vector.iter().map(|(key, value)| (key.as_str(), value)).collect::<Vec<_>>(),
+        [("a", "1"), ("C", "")]
+    );
+    assert_eq!(template.to_text().unwrap_err().unfit, Unfit::Key);
+    assert_eq!(Template::parse(&template.to_xml().unwrap()).unwrap(), template);
+}
+
+fn with(value: &str) -> Template {
+    let mut template = Template::new();
+    template.push_vector(
+        Key::new("CONTEXT").unwrap(),
+        Vector::from_iter([(Key::new("A").unwrap(), value.to_owned())]),
+    );
+    template.push_single(Key::new("Z").unwrap(), "last \"quote\"");
+    template
+}
+
+#[test]
+fn what_a_form_cannot_carry_is_refused_by_name() {
+    for (value, text, xml) in [
+        ("C:\\my dir\\", Some(Unfit::TrailingBackslash), None),
+        ("C:\\dir\\", None, None),
+        ("\\", None, None),
+        ("\"\\", None, None),
+        ("a,b\\", Some(Unfit::TrailingBackslash), None),
+        ("x]]>y", Some(Unfit::CdataEnd), Some(Unfit::CdataEnd)),
+        ("x]]", None, None),
+        (
+            "\u{1F600}",
+            Some(Unfit::Character(write::Codepoint('\u{1F600}'))),
+            Some(Unfit::Character(write::Codepoint('\u{1F600}'))),
+        ),
+        (
+            "\u{1b}[0m",
+            Some(Unfit::Character(write::Codepoint('\u{1b}'))),
+            Some(Unfit::Character(write::Codepoint('\u{1b}'))),
+        ),
+        ("a\rb", Some(Unfit::CarriageReturn), Some(Unfit::CarriageReturn)),
+        (
+            "\u{ffff}",
+            Some(Unfit::Character(write::Codepoint('\u{ffff}'))),
+            Some(Unfit::Character(write::Codepoint('\u{ffff}'))),
+        ),
+    ] {
+        let template = with(value);
+        for (form, expected) in [(template.to_text(), text), (template.to_xml(), xml)] {
+            match (form, expected) {
+                (Ok(form), None) => assert_eq!(Template::parse(&form).unwrap(), template, "{form}"),
+                (Err(refused), Some(unfit)) => {
+                    assert_eq!((refused.path.as_str(), refused.unfit), ("CONTEXT/A", unfit));
+                }
+                (form, expected) => panic!("{value:?}: {form:?}, expected {expected:?}"),
+            }
+        }
+    }
+}
+
+/// The point of it all: no value, whatever is in it, may bring in an attribute.
+#[test]
+fn no_value_can_leave_its_quotes() {
+    for value in [
+        "\"\nDISK=[ IMAGE_ID=0 ]\nX=\"",
+        "\", MAC=\"02:00:00:00:00:01",
+        " ]\nNAME=\"other",
+        "\\\"\nNAME=\"other",
+        "\\",
+        "x\\",
+        "#\nNAME=\"other\"\n",
+        "</A></CONTEXT><DISK><IMAGE_ID>0</IMAGE_ID></DISK><CONTEXT><A>",
+        "<![CDATA[",
+        "]]",
+        "&lt;",
+    ] {
+        let template = with(value);
+        for form in [template.to_text(), template.to_xml()] {
+            let Ok(form) = form else { continue };
+            assert_eq!(Template::parse(&form).unwrap(), template, "{form}");
+        }
+    }
+}
+
+#[test]
+fn an_empty_vector_is_refused_because_nothing_would_be_stored() {
+    let mut template = Template::new();
+    template.push_vector(Key::new("V").unwrap(), Vector::new());
+    assert_eq!(template.to_text().unwrap_err().unfit, Unfit::EmptyVector);
+    assert_eq!(template.to_xml().unwrap_err().unfit, Unfit::EmptyVector);
+    assert_eq!(template.refused().len(), 1);
+}
+
+#[test]
+fn names_that_neither_form_has_are_no_names() {
+    for name in ["", "1A", "A B", "A=B", "A:B", "A>", "-A", "a\"", "\u{1F600}"] {
+        assert!(Key::new(name).is_err(), "{name:?}");
+    }
+}
+
+#[test]
+fn refusals_tell_line_and_column() {
+    let error = Template::parse("A=\"1\"\nB=[ C=\"2\",\n  D ]\n").unwrap_err();
+    assert_eq!((error.at.line, error.at.column), (4, 1), "{error}");
+}
+
+#[test]
+fn debug_shows_no_secret() {
+    let shown = format!(
+        "{:?}",
+        Template::parse("CONTEXT=[ PASSWORD=hunter2, USER=root ] DB_PASSWORD=hunter2").unwrap()
+    );
+    assert!(shown.contains("root") && !shown.contains("hunter2"), "{shown}");
+}

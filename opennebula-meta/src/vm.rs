@@ -1,0 +1,207 @@
+//! `VM`: what `onevm show` and `one.vmpool.infoextended` say about a virtual machine.
+//!
+//! `one.vmpool.info` is short: its VMs have no `USER_TEMPLATE` content, no `CONTEXT`, and their disks no `SOURCE`. It
+//! is read too, but a disk of it cannot be mapped ([`source`](crate::source)).
+
+mod disk;
+mod nic;
+mod snapshots;
+mod state;
+
+use std::{fmt::Debug, io::BufRead};
+
+use crate::{
+    document::{Document, Element, Error, Pool, pool},
+    id::{DatastoreId, EpochSeconds, VmId},
+    image::expect_root,
+    owner::{Owner, Permissions},
+};
+
+pub use disk::{Disk, DiskKind};
+pub use nic::{Nic, NicKind};
+pub use snapshots::{Revert, Snapshot, Snapshots};
+pub use state::VmState;
+
+/// A virtual machine as OpenNebula printed it. The fields that it cannot be without are checked; all others are read
+/// on demand, and unknown ones stay in [`document`](Self::document).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Vm {
+    id: VmId,
+    secrets: Secrets,
+    document: Document,
+}
+
+/// Whether `CONTEXT/PASSWORD` and its like are as the user wrote them. The document does not say; who asked for it
+/// knows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Secrets {
+    /// Read with `--decrypt` (`one.vm.info(id, true)`), or from `one.vmpool.infoextended`'s equivalent.
+    Decrypted,
+    /// Read without: the values are cipher text under site A's key, and useless at B.
+    Encrypted,
+    /// Nobody said. A value that looks like cipher text is then taken as such.
+    #[default]
+    Unknown,
+}
+
+impl Vm {
+    /// Reads `onevm show -x` or `-j`.
+    ///
+    /// # Errors
+    /// See [`Why`](crate::document::Why); of the fields only `ID` and `NAME` must be there.
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        Self::try_from(Document::parse(text)?)
+    }
+
+    /// Reads a whole pool, XML or JSON.
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse); the first bad VM ends it.
+    pub fn parse_pool(text: &str) -> Result<Vec<Self>, Error> {
+        pool(text)?.into_iter().map(Self::try_from).collect()
+    }
+
+    /// Reads a pool in XML as a stream, one VM in memory at a time.
+    pub fn stream<R: BufRead>(input: R) -> impl Iterator<Item = Result<Self, Error>> {
+        Pool::new(input).map(|document| document.and_then(Self::try_from))
+    }
+
+    /// The same VM, with what is known of its secrets.
+    #[must_use]
+    pub fn with_secrets(self, secrets: Secrets) -> Self {
+        Self { secrets, ..self }
+    }
+
+    /// What is known of its secrets.
+    #[must_use]
+    pub fn secrets(&self) -> Secrets {
+        self.secrets
+    }
+
+    /// Everything that was printed.
+    #[must_use]
+    pub fn document(&self) -> &Document {
+        &self.document
+    }
+
+    /// The root element.
+    #[must_use]
+    pub fn root(&self) -> Element<'_> {
+        self.document.root()
+    }
+
+    /// `ID`.
+    #[must_use]
+    pub fn id(&self) -> VmId {
+        self.id
+    }
+
+    /// `NAME`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.root().value("NAME").unwrap_or_default()
+    }
+
+    /// `UNAME` and `GNAME`.
+    #[must_use]
+    pub fn owner(&self) -> Owner {
+        Owner::of(self.root())
+    }
+
+    /// `PERMISSIONS`.
+    ///
+    /// # Errors
+    /// [`Why::Number`](crate::document::Why::Number).
+    pub fn permissions(&self) -> Result<Option<Permissions>, Error> {
+        Permissions::of(self.root())
+    }
+
+    /// `STATE`.
+    ///
+    /// # Errors
+    /// [`Why::Missing`](crate::document::Why::Missing), [`Why::Number`](crate::document::Why::Number).
+    pub fn state(&self) -> Result<VmState, Error> {
+        self.root().required_number("STATE").map(VmState::from_number)
+    }
+
+    /// `TEMPLATE`.
+    #[must_use]
+    pub fn template(&self) -> Option<Element<'_>> {
+        self.root().child("TEMPLATE")
+    }
+
+    /// `USER_TEMPLATE`.
+    #[must_use]
+    pub fn user_template(&self) -> Option<Element<'_>> {
+        self.root().child("USER_TEMPLATE")
+    }
+
+    /// `TEMPLATE/CONTEXT`.
+    #[must_use]
+    pub fn context(&self) -> Option<Element<'_>> {
+        self.template().and_then(|template| template.child("CONTEXT"))
+    }
+
+    /// `TEMPLATE/DISK`, in order. The context CD is not among them: see [`context`](Self::context).
+    pub fn disks(&self) -> impl Iterator<Item = Disk<'_>> {
+        self.in_template("DISK").map(|element| Disk::new(element, self.id))
+    }
+
+    /// `TEMPLATE/NIC`, in order.
+    pub fn nics(&self) -> impl Iterator<Item = Nic<'_>> {
+        self.in_template("NIC").map(|element| Nic::new(element, NicKind::Nic))
+    }
+
+    /// `TEMPLATE/NIC_ALIAS`, in order.
+    pub fn aliases(&self) -> impl Iterator<Item = Nic<'_>> {
+        self.in_template("NIC_ALIAS").map(|element| Nic::new(element, NicKind::Alias))
+    }
+
+    /// `SNAPSHOTS`: the disk snapshots, one tree a disk. System snapshots are elsewhere (`TEMPLATE/SNAPSHOT`).
+    ///
+    /// # Errors
+    /// [`Why::Number`](crate::document::Why::Number).
+    pub fn snapshots(&self) -> Result<Vec<Snapshots>, Error> {
+        self.root().all("SNAPSHOTS").map(Snapshots::of).collect()
+    }
+
+    /// The system datastore of the last placement (`HISTORY_RECORDS`); `None` for a VM that was never deployed.
+    ///
+    /// # Errors
+    /// [`Why::Number`](crate::document::Why::Number).
+    pub fn system_datastore(&self) -> Result<Option<DatastoreId>, Error> {
+        let last = self.root().child("HISTORY_RECORDS").and_then(|records| records.all("HISTORY").last());
+        last.map_or(Ok(None), |history| history.number("DS_ID"))
+    }
+
+    /// A moment that had passed when this document was printed, at least: the latest time in it.
+    #[must_use]
+    pub fn printed_after(&self) -> Option<EpochSeconds> {
+        let root = self.root();
+        let mut times: Vec<u64> = Vec::new();
+        let mut push = |text: Option<&str>| times.extend(text.and_then(|text| text.parse::<u64>().ok()));
+        push(root.value("LAST_POLL"));
+        push(root.value("STIME"));
+        for history in root.child("HISTORY_RECORDS").into_iter().flat_map(|records| records.all("HISTORY")) {
+            for field in ["STIME", "ETIME", "PETIME", "RSTIME", "RETIME"] {
+                push(history.value(field));
+            }
+        }
+        times.into_iter().max().filter(|latest| *latest > 0).map(EpochSeconds)
+    }
+
+    fn in_template<'a>(&'a self, name: &'static str) -> impl Iterator<Item = Element<'a>> + use<'a> {
+        self.template().into_iter().flat_map(move |template| template.all(name))
+    }
+}
+
+impl TryFrom<Document> for Vm {
+    type Error = Error;
+
+    fn try_from(document: Document) -> Result<Self, Error> {
+        let root = document.root();
+        expect_root(root, "VM")?;
+        root.required("NAME")?;
+        Ok(Self { id: root.required_number("ID")?, secrets: Secrets::Unknown, document })
+    }
+}
