@@ -18,11 +18,12 @@ use std::{
     fmt::{Debug, Formatter, Result as Fmt},
     iter,
     str::FromStr,
+    sync::Arc,
 };
 
 use crate::secret;
 
-pub use error::{Error, Place, Why};
+pub use error::{Error, Place, Syntax, Why};
 pub use pool::{Pool, pool};
 
 /// Bounds on one document (of a pool: on each of its objects), so that hostile input costs bounded memory and time.
@@ -42,13 +43,21 @@ impl Default for Limits {
     }
 }
 
-/// One object as OpenNebula printed it.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Document {
+/// One object as OpenNebula printed it. Cloning is cheap: clones share what was read.
+#[derive(Clone)]
+pub struct Document(Arc<Tree>);
+
+/// What was read.
+#[derive(Debug)]
+struct Tree {
     /// Names and values, one after the other; [`Entry`] holds the spans.
     text: String,
     /// In document order; the root is the first and always there.
     entries: Vec<Entry>,
+    /// Where the document starts in the input.
+    from: u64,
+    /// The lines of the input, as far as the document goes.
+    lines: build::Lines,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,23 +73,27 @@ struct Entry {
     parent: u32,
     /// 0, which is the root and nobody's child, stands for none.
     first_child: u32,
-    last_child: u32,
     next: u32,
-    line: u32,
-    column: u32,
+    /// From the document's start.
+    offset: u32,
+    /// How many siblings of the same name stand right before it.
+    ordinal: u32,
+    /// A sibling of the same name stands right before or behind it.
+    repeated: bool,
     /// The value, empty or not, was stated (CDATA, text, a JSON string) rather than absent (`<K/>`).
     stated: bool,
 }
 
-/// Where an element stood is not part of what a document says.
-impl PartialEq for Entry {
+/// Where an element stood, and how its value was written, is not part of what a document says.
+impl PartialEq for Document {
     fn eq(&self, other: &Self) -> bool {
-        (self.name, self.value, self.parent, self.first_child, self.next)
-            == (other.name, other.value, other.parent, other.first_child, other.next)
+        let shape = |entry: &Entry| (entry.name, entry.value, entry.parent);
+        let (one, other) = (&self.0, &other.0);
+        one.text == other.text && one.entries.iter().map(shape).eq(other.entries.iter().map(shape))
     }
 }
 
-impl Eq for Entry {}
+impl Eq for Document {}
 
 fn index(at: u32) -> usize {
     usize::try_from(at).unwrap_or(usize::MAX)
@@ -113,7 +126,9 @@ impl Document {
             Ok(text) => Self::parse(text),
             Err(wrong) => {
                 let good = bytes.get(..wrong.valid_up_to()).unwrap_or_default();
-                Err(Error::new(build::place_after(good), Why::NotUtf8))
+                let good = String::from_utf8_lossy(good);
+                let end = u64::try_from(good.len()).unwrap_or(u64::MAX);
+                Err(Error::new(build::Lines::of(&good).place(end, String::new()), Why::NotUtf8))
             }
         }
     }
@@ -136,13 +151,36 @@ impl Document {
     pub fn to_xml_where(&self, keep: &dyn Fn(Element<'_>) -> bool) -> String {
         write::xml(self.root(), keep)
     }
+}
 
+impl Tree {
     fn slice(&self, span: Span) -> &str {
         self.text.get(index(span.from)..index(span.to)).unwrap_or_default()
     }
 
     fn entry(&self, at: u32) -> Entry {
         self.entries.get(index(at)).copied().unwrap_or(build::NOWHERE)
+    }
+
+    /// Names from the root to this entry.
+    fn path(&self, at: u32) -> String {
+        let mut path = String::with_capacity(48);
+        self.write_path(at, &mut path);
+        path
+    }
+
+    fn write_path(&self, at: u32, path: &mut String) {
+        let entry = self.entry(at);
+        if at != 0 {
+            self.write_path(entry.parent, path);
+            path.push('/');
+        }
+        path.push_str(self.slice(entry.name));
+        if entry.repeated {
+            path.push('[');
+            path.push_str(&entry.ordinal.to_string());
+            path.push(']');
+        }
     }
 }
 
@@ -159,7 +197,7 @@ impl Debug for Document {
     fn fmt(&self, f: &mut Formatter<'_>) -> Fmt {
         let root = self.root();
         let id = root.value("ID").unwrap_or("?");
-        write!(f, "Document(<{}> {id}, {} elements)", root.name(), self.entries.len())
+        write!(f, "Document(<{}> {id}, {} elements)", root.name(), self.0.entries.len())
     }
 }
 
@@ -174,13 +212,13 @@ impl<'a> Element<'a> {
     /// The name, as OpenNebula spells it.
     #[must_use]
     pub fn name(self) -> &'a str {
-        self.document.slice(self.entry().name)
+        self.document.0.slice(self.entry().name)
     }
 
     /// The value; empty for an element that has elements below it.
     #[must_use]
     pub fn text(self) -> &'a str {
-        self.document.slice(self.entry().value)
+        self.document.0.slice(self.entry().value)
     }
 
     /// Whether nothing is below this element.
@@ -209,6 +247,12 @@ impl<'a> Element<'a> {
     /// The elements below that bear this name, in order.
     pub fn all<'n>(self, name: &'n str) -> impl Iterator<Item = Element<'a>> + use<'a, 'n> {
         self.children().filter(move |child| child.name() == name)
+    }
+
+    /// The element above; `None` for the root.
+    #[must_use]
+    pub fn parent(self) -> Option<Element<'a>> {
+        (self.at != 0).then(|| Element { document: self.document, at: self.entry().parent })
     }
 
     /// The first element below that bears this name.
@@ -273,42 +317,51 @@ impl<'a> Element<'a> {
     /// Where this element stood in the input.
     #[must_use]
     pub fn place(self) -> Place {
-        let entry = self.entry();
-        Place { line: entry.line, column: entry.column, path: self.path() }
+        let offset = self.document.0.from + u64::from(self.entry().offset);
+        self.document.0.lines.place(offset, self.path())
     }
 
     /// Names from the root; see [`Place::path`].
     #[must_use]
     pub fn path(self) -> String {
-        let mut names = Vec::new();
-        let mut element = self;
-        loop {
-            names.push(element.step());
-            if element.at == 0 {
-                break;
-            }
-            element = Element { document: self.document, at: element.entry().parent };
-        }
-        names.reverse();
-        names.join("/")
+        self.document.0.path(self.at)
     }
 
-    fn step(self) -> String {
-        if self.at == 0 {
-            return self.name().to_owned();
-        }
-        let parent = Element { document: self.document, at: self.entry().parent };
-        let mut equals = 0_u32;
-        let mut before = 0_u32;
-        for sibling in parent.all(self.name()) {
-            equals += 1;
-            before += u32::from(sibling.at < self.at);
-        }
-        if equals > 1 { format!("{}[{before}]", self.name()) } else { self.name().to_owned() }
+    /// This element, to keep.
+    pub(crate) fn anchor(self) -> Anchor {
+        Anchor { document: self.document.clone(), at: self.at }
     }
 
     fn entry(self) -> Entry {
-        self.document.entry(self.at)
+        self.document.0.entry(self.at)
+    }
+}
+
+/// An element with its document, to keep.
+#[derive(Clone)]
+pub(crate) struct Anchor {
+    document: Document,
+    at: u32,
+}
+
+impl Anchor {
+    pub(crate) fn element(&self) -> Element<'_> {
+        Element { document: &self.document, at: self.at }
+    }
+}
+
+impl PartialEq for Anchor {
+    fn eq(&self, other: &Self) -> bool {
+        let (one, other) = (self.element(), other.element());
+        one.path() == other.path() && one.text() == other.text()
+    }
+}
+
+impl Eq for Anchor {}
+
+impl Debug for Anchor {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Fmt {
+        self.element().fmt(f)
     }
 }
 

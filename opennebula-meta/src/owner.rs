@@ -5,7 +5,7 @@ use std::fmt::{Display, Formatter, Result as Fmt};
 
 use serde::{Deserialize, Serialize};
 
-use crate::document::{Element, Error};
+use crate::document::{Element, Error, Why};
 
 /// The owner of an object, by name. The numbers (`UID`, `GID`) are those of one site and are not kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -43,20 +43,30 @@ impl Permissions {
     /// [`Why::Number`](crate::document::Why::Number) where a flag is no number.
     pub fn of(root: Element<'_>) -> Result<Option<Self>, Error> {
         let Some(flags) = root.child("PERMISSIONS") else { return Ok(None) };
-        let digit = |fields: [&'static str; 3]| {
-            let mut digit = 0;
-            for (field, weight) in fields.into_iter().zip([4, 2, 1]) {
-                if flags.number::<u8>(field)?.unwrap_or(0) != 0 {
-                    digit += weight;
+        let mut digits = Self { owner: 0, group: 0, other: 0 };
+        for flag in flags.children() {
+            let (digit, weight) = match flag.name() {
+                "OWNER_U" => (&mut digits.owner, 4),
+                "OWNER_M" => (&mut digits.owner, 2),
+                "OWNER_A" => (&mut digits.owner, 1),
+                "GROUP_U" => (&mut digits.group, 4),
+                "GROUP_M" => (&mut digits.group, 2),
+                "GROUP_A" => (&mut digits.group, 1),
+                "OTHER_U" => (&mut digits.other, 4),
+                "OTHER_M" => (&mut digits.other, 2),
+                "OTHER_A" => (&mut digits.other, 1),
+                _ => continue,
+            };
+            match flag.text() {
+                "0" | "" => {}
+                "1" => *digit |= weight,
+                other => {
+                    let text = other.chars().take(40).collect();
+                    return Err(Error::new(flag.place(), Why::Number { field: "PERMISSIONS", text }));
                 }
             }
-            Ok(digit)
-        };
-        Ok(Some(Self {
-            owner: digit(["OWNER_U", "OWNER_M", "OWNER_A"])?,
-            group: digit(["GROUP_U", "GROUP_M", "GROUP_A"])?,
-            other: digit(["OTHER_U", "OTHER_M", "OTHER_A"])?,
-        }))
+        }
+        Ok(Some(digits))
     }
 
     /// The nine flags of `one.X.chmod`, in its order.

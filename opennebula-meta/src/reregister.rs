@@ -251,12 +251,12 @@ impl<'a> Job<'a> {
     fn edit(&mut self, template: &mut Template, edits: &Edits) {
         for path in &edits.drop {
             for (at, was) in path.drop_from(template) {
-                self.changes.push(Change::dropped(at, Reason::Asked, &was));
+                self.changes.push(Change::named(at, Reason::Asked, &was, None));
             }
         }
         for (path, value) in &edits.replace {
             for (at, was) in path.replace_in(template, value) {
-                self.changes.push(Change::changed(at, Reason::Asked, &was, value));
+                self.changes.push(Change::named(at, Reason::Asked, &was, Some(value)));
             }
         }
         for (path, value) in &edits.add {

@@ -20,8 +20,13 @@ const MARKS: [&str; 9] = [
 /// Whether an attribute of this name must not be shown.
 #[must_use]
 pub fn is_secret(key: &str) -> bool {
-    let key = key.to_ascii_uppercase();
-    MARKS.iter().any(|mark| key.contains(mark))
+    let key = key.as_bytes();
+    (0..key.len()).any(|at| {
+        let rest = key.get(at..).unwrap_or_default();
+        MARKS
+            .iter()
+            .any(|mark| rest.get(..mark.len()).is_some_and(|part| part.eq_ignore_ascii_case(mark.as_bytes())))
+    })
 }
 
 /// The value to show for an attribute: `None` where the name says that it is a secret.

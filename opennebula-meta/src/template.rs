@@ -145,6 +145,11 @@ impl Template {
         self.attributes.push(Attribute { key: key.at_top(), value });
     }
 
+    /// Appends all attributes of another template.
+    pub fn append(&mut self, mut other: Self) {
+        self.attributes.append(&mut other.attributes);
+    }
+
     /// Appends a single attribute.
     pub fn push_single(&mut self, key: Key, value: impl Into<String>) {
         self.push(key, Value::Single(value.into()));

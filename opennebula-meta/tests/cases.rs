@@ -199,10 +199,10 @@ fn every_field_of_a_vm_is_either_kept_or_listed() {
             let dropped = |change: &reregister::Change| change.what != What::Added;
             there.changes.iter().filter(|change| dropped(change)).any(|change| {
                 // An edit of the map names the attribute in the template for B.
-                let asked = format!("{path}/").contains(&format!("TEMPLATE/{}/", change.path));
+                let asked = format!("{path}/").contains(&format!("TEMPLATE/{}/", change.path()));
                 asked && change.reason == Reason::Asked
-                    || change.path == path
-                    || path.starts_with(&format!("{}/", change.path))
+                    || change.path() == path
+                    || path.starts_with(&format!("{}/", change.path()))
             })
         };
         let mut open = vec![vm.root()];

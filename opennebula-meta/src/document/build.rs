@@ -1,6 +1,8 @@
 //! The one place where a [`Document`] grows: both readers push into a [`Builder`], which keeps the bounds.
 
-use super::{Document, Entry, Error, Limits, Place, Span, Why, index};
+use std::sync::Arc;
+
+use super::{Document, Entry, Error, Limits, Place, Span, Tree, Why, index};
 
 const NONE: Span = Span { from: 0, to: 0 };
 
@@ -10,63 +12,103 @@ pub(super) const NOWHERE: Entry = Entry {
     value: NONE,
     parent: 0,
     first_child: 0,
-    last_child: 0,
     next: 0,
-    line: 0,
-    column: 0,
+    offset: 0,
+    ordinal: 0,
+    repeated: false,
     stated: false,
 };
 
-/// Line and column in the input.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct At {
-    pub(super) line: u32,
-    pub(super) column: u32,
+/// Where lines end in the input.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Lines {
+    /// Line ends before the first of `ends`.
+    before: u64,
+    /// Where the line starts in which the first of `ends` is.
+    start: u64,
+    /// Where lines end, ascending.
+    ends: Vec<u64>,
 }
 
-impl At {
-    pub(super) const START: Self = Self { line: 1, column: 1 };
-
-    pub(super) fn place(self, path: String) -> Place {
-        Place { line: self.line, column: self.column, path }
+impl Lines {
+    /// The lines of a whole text.
+    pub(super) fn of(text: &str) -> Self {
+        let mut lines = Self::default();
+        for (at, byte) in text.bytes().enumerate() {
+            if byte == b'\n' {
+                lines.push(u64::try_from(at).unwrap_or(u64::MAX));
+            }
+        }
+        lines
     }
-}
 
-/// The place right behind `read`.
-pub(super) fn place_after(read: &[u8]) -> Place {
-    let lines = read.iter().filter(|byte| **byte == b'\n').count();
-    let column = read.iter().rev().take_while(|byte| **byte != b'\n').count();
-    let narrow = |n: usize| u32::try_from(n).unwrap_or(u32::MAX).saturating_add(1);
-    Place { line: narrow(lines), column: narrow(column), path: String::new() }
-}
+    /// A line ends at `offset`, behind all others.
+    pub(super) fn push(&mut self, offset: u64) {
+        self.ends.push(offset);
+    }
 
-#[derive(Debug)]
-pub(super) struct Builder {
-    document: Document,
-    /// The open elements, root first.
-    open: Vec<u32>,
-    /// Where the value of the innermost open element starts in the text, as long as it has no element below.
-    value_from: u32,
-    /// Blanks outside CDATA that count only if something else than blanks stands beside them.
-    blanks: String,
-    /// The innermost open element has text outside CDATA that is not blank.
-    plain: bool,
-    limits: Limits,
+    /// Forgets the ends before `offset`: nobody will ask for a place there.
+    pub(super) fn start_at(&mut self, offset: u64) {
+        let gone = self.ends.partition_point(|end| *end < offset);
+        if let Some(last) = gone.checked_sub(1).and_then(|last| self.ends.get(last)) {
+            self.before += u64::try_from(gone).unwrap_or(u64::MAX);
+            self.start = last + 1;
+            self.ends.drain(..gone);
+        }
+    }
+
+    /// Those up to `offset`.
+    fn until(&self, offset: u64) -> Self {
+        let count = self.ends.partition_point(|end| *end < offset);
+        Self { ends: self.ends.get(..count).unwrap_or_default().to_vec(), ..*self }
+    }
+
+    /// Line and column of an offset.
+    pub(super) fn place(&self, offset: u64, path: String) -> Place {
+        let ends = self.ends.partition_point(|end| *end < offset);
+        let start =
+            ends.checked_sub(1).and_then(|last| self.ends.get(last)).map_or(self.start, |end| end + 1);
+        let line = self.before + u64::try_from(ends).unwrap_or(u64::MAX);
+        let narrow = |n: u64| u32::try_from(n).unwrap_or(u32::MAX).saturating_add(1);
+        Place { line: narrow(line), column: narrow(offset.saturating_sub(start)), path }
+    }
 }
 
 /// How a piece of a value was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Piece {
-    /// As text or a reference: blanks alone are indentation.
+    /// As text: blanks alone are indentation.
     Plain,
-    /// In CDATA or a JSON string: every character counts.
+    /// As a reference, within text: counts even if it is a blank.
+    Reference,
+    /// In CDATA or a JSON string: every character counts, blanks around it do not.
     Exact,
+}
+
+#[derive(Debug)]
+pub(super) struct Builder {
+    tree: Tree,
+    /// The open elements, root first, and the last child of each (0: none yet).
+    open: Vec<(u32, u32)>,
+    /// Where the value of the innermost open element starts in the text, as long as it has no element below.
+    value_from: u32,
+    /// Blanks that count only if something else than blanks stands beside them.
+    blanks: String,
+    /// The innermost open element has text that is not blank.
+    plain: bool,
+    limits: Limits,
 }
 
 impl Builder {
     pub(super) fn new(limits: &Limits, text: usize, entries: usize) -> Self {
+        let tree = Tree {
+            text: String::with_capacity(text),
+            entries: Vec::with_capacity(entries),
+            from: 0,
+            lines: Lines::default(),
+        };
         Self {
-            document: Document { text: String::with_capacity(text), entries: Vec::with_capacity(entries) },
+            tree,
             open: Vec::with_capacity(8),
             value_from: 0,
             blanks: String::new(),
@@ -79,68 +121,84 @@ impl Builder {
         self.open.len()
     }
 
-    /// Opens an element below the innermost open one.
-    pub(super) fn open(&mut self, name: &str, at: At) -> Result<(), Error> {
-        let document = &mut self.document;
+    /// Opens an element below the innermost open one. `offset` is where it stands in the input.
+    pub(super) fn open(&mut self, name: &str, offset: u64) -> Result<(), Why> {
+        let tree = &mut self.tree;
         if self.open.len() >= self.limits.depth {
-            return Err(self.error(at, Why::TooDeep(self.limits.depth)));
+            return Err(Why::TooDeep(self.limits.depth));
         }
-        if document.entries.len() >= self.limits.elements {
-            return Err(self.error(at, Why::TooMany(self.limits.elements)));
+        if tree.entries.len() >= self.limits.elements {
+            return Err(Why::TooMany(self.limits.elements));
         }
-        let number = u32::try_from(document.entries.len()).unwrap_or(u32::MAX);
-        let parent = self.open.last().copied().unwrap_or(0);
-        if let Some(above) = self.open.last().copied().and_then(|n| document.entries.get_mut(index(n))) {
-            let before = above.last_child;
-            above.last_child = number;
-            if before == 0 {
-                let beside = document.text.get(index(self.value_from)..).unwrap_or_default();
-                if !is_blank(beside) {
-                    return Err(self.error(at, Why::Mixed));
+        if tree.entries.is_empty() {
+            tree.from = offset;
+        }
+        let number = u32::try_from(tree.entries.len()).unwrap_or(u32::MAX);
+        let mut parent = 0;
+        let mut ordinal = 0;
+        if let Some((above, last)) = self.open.last_mut() {
+            parent = *above;
+            if *last == 0 {
+                if !is_blank(tree.text.get(index(self.value_from)..).unwrap_or_default()) {
+                    return Err(Why::Mixed);
                 }
-                above.first_child = number;
-                document.text.truncate(index(self.value_from));
-                above.stated = false;
-            } else if let Some(sibling) = document.entries.get_mut(index(before)) {
-                sibling.next = number;
+                tree.text.truncate(index(self.value_from));
+                if let Some(above) = tree.entries.get_mut(index(parent)) {
+                    above.first_child = number;
+                    above.stated = false;
+                }
+            } else {
+                let equal = tree.slice(tree.entry(*last).name) == name;
+                if let Some(sibling) = tree.entries.get_mut(index(*last)) {
+                    sibling.next = number;
+                    sibling.repeated |= equal;
+                    ordinal = if equal { sibling.ordinal + 1 } else { 0 };
+                }
             }
+            *last = number;
         }
         let from = self.end();
-        self.document.text.push_str(name);
+        self.tree.text.push_str(name);
         let name = Span { from, to: self.end() };
         self.value_from = name.to;
         self.blanks.clear();
         self.plain = false;
-        let value = Span { from: name.to, to: name.to };
-        let entry = Entry { name, value, parent, line: at.line, column: at.column, ..NOWHERE };
-        self.document.entries.push(entry);
-        self.open.push(number);
+        self.tree.entries.push(Entry {
+            name,
+            value: Span { from: name.to, to: name.to },
+            parent,
+            offset: u32::try_from(offset - self.tree.from).unwrap_or(u32::MAX),
+            ordinal,
+            repeated: ordinal > 0,
+            ..NOWHERE
+        });
+        self.open.push((number, 0));
         Ok(())
     }
 
     /// Adds to the value of the innermost open element. Outside the root, and beside elements, only blanks pass.
-    pub(super) fn text(&mut self, text: &str, piece: Piece, at: At) -> Result<(), Error> {
-        let Some(entry) = self.open.last().copied().and_then(|n| self.document.entries.get_mut(index(n)))
-        else {
-            return if is_blank(text) { Ok(()) } else { Err(self.error(at, Why::Trailing)) };
+    pub(super) fn text(&mut self, text: &str, piece: Piece) -> Result<(), Why> {
+        let Some((number, last)) = self.open.last() else {
+            return if is_blank(text) { Ok(()) } else { Err(Why::Trailing) };
         };
-        if entry.first_child != 0 {
-            return if is_blank(text) { Ok(()) } else { Err(self.error(at, Why::Mixed)) };
+        if *last != 0 {
+            return if is_blank(text) { Ok(()) } else { Err(Why::Mixed) };
         }
         match piece {
-            Piece::Plain if !self.plain && is_blank(text) => self.blanks.push_str(text),
-            Piece::Plain => {
-                entry.stated = true;
+            Piece::Plain if !self.plain && is_blank(text) => {
+                self.blanks.push_str(text);
+                return Ok(());
+            }
+            Piece::Plain | Piece::Reference => {
                 self.plain = true;
-                self.document.text.push_str(&self.blanks);
-                self.blanks.clear();
-                self.document.text.push_str(text);
+                self.tree.text.push_str(&self.blanks);
             }
-            Piece::Exact => {
-                entry.stated = true;
-                self.blanks.clear();
-                self.document.text.push_str(text);
-            }
+            Piece::Exact => {}
+        }
+        self.blanks.clear();
+        self.tree.text.push_str(text);
+        if let Some(entry) = self.tree.entries.get_mut(index(*number)) {
+            entry.stated = true;
         }
         Ok(())
     }
@@ -150,9 +208,9 @@ impl Builder {
         let end = self.end();
         self.blanks.clear();
         self.plain = false;
-        let Some(number) = self.open.pop() else { return };
-        if let Some(entry) = self.document.entries.get_mut(index(number))
-            && entry.first_child == 0
+        let Some((number, last)) = self.open.pop() else { return };
+        if last == 0
+            && let Some(entry) = self.tree.entries.get_mut(index(number))
         {
             entry.value = Span { from: self.value_from, to: end };
         }
@@ -160,27 +218,22 @@ impl Builder {
 
     /// The root's name, empty before there is a root.
     pub(super) fn root_name(&self) -> &str {
-        self.document.entries.first().map_or("", |root| self.document.slice(root.name))
+        self.tree.entries.first().map_or("", |root| self.tree.slice(root.name))
     }
 
-    pub(super) fn finish(self) -> Document {
-        self.document
+    pub(super) fn finish(mut self, lines: &Lines) -> Document {
+        let last = self.tree.entries.last().map_or(0, |entry| u64::from(entry.offset));
+        self.tree.lines = lines.until(self.tree.from + last);
+        Document(Arc::new(self.tree))
     }
 
-    pub(super) fn error(&self, at: At, why: Why) -> Error {
-        Error::new(at.place(self.path()), why)
-    }
-
-    /// The path of the innermost open element.
-    pub(super) fn path(&self) -> String {
-        match self.open.last() {
-            Some(at) => super::Element { document: &self.document, at: *at }.path(),
-            None => String::new(),
-        }
+    pub(super) fn error(&self, offset: u64, lines: &Lines, why: Why) -> Error {
+        let path = self.open.last().map_or_else(String::new, |(at, _)| self.tree.path(*at));
+        Error::new(lines.place(offset, path), why)
     }
 
     fn end(&self) -> u32 {
-        u32::try_from(self.document.text.len()).unwrap_or(u32::MAX)
+        u32::try_from(self.tree.text.len()).unwrap_or(u32::MAX)
     }
 }
 

@@ -13,8 +13,8 @@ pub struct Place {
     pub line: u32,
     /// Column in bytes, counted from 1. OpenNebula prints a document as one line, so this can be large.
     pub column: u32,
-    /// Element names from the root, `VM/TEMPLATE/DISK[1]/SOURCE`; the index counts equal names from 0 and is left
-    /// out where there is only one. Empty before the root.
+    /// Element names from the root, `VM/TEMPLATE/DISK[1]/SOURCE`; the index counts from 0 where equal names stand
+    /// together, as OpenNebula writes them. Empty before the root.
     pub path: String,
 }
 
@@ -55,7 +55,7 @@ pub enum Why {
     NotUtf8,
     /// Not well-formed XML.
     #[error("not well-formed XML")]
-    Xml(#[source] quick_xml::Error),
+    Xml(#[source] Syntax),
     /// Not JSON.
     #[error("not JSON")]
     Json(#[source] Arc<serde_json::Error>),
@@ -112,4 +112,28 @@ pub enum Why {
     /// The reader under a stream failed.
     #[error("reading failed")]
     Io(#[source] Arc<IoError>),
+}
+
+/// What is not well-formed about XML.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Syntax {
+    /// An end tag that closes another element than the innermost.
+    #[error("an end tag of another element")]
+    Mismatched,
+    /// An end tag where nothing is open.
+    #[error("an end tag without its start")]
+    UnexpectedEnd,
+    /// A tag without a name, or with one that cannot be.
+    #[error("not the name of an element")]
+    Name,
+    /// `<` within a tag.
+    #[error("a tag within a tag")]
+    Tag,
+    /// `<!` that starts nothing.
+    #[error("an unknown declaration")]
+    Declaration,
+    /// `&` that starts no reference.
+    #[error("an & that starts no reference")]
+    Reference,
 }

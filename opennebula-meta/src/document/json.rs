@@ -14,19 +14,14 @@ use serde_json::{Error as JsonError, value::RawValue};
 
 use super::{
     Document, Error, Limits, Place, Why,
-    build::{At, Builder, Piece, place_after},
+    build::{Builder, Lines, Piece},
 };
 
 /// Reads one document.
 pub(super) fn parse(text: &str, limits: &Limits) -> Result<Document, Error> {
     let source = Source::new(text, limits)?;
     let (name, value) = source.only_member()?;
-    let mut builder = Builder::new(limits, text.len() / 2, text.len() / 48);
-    source.element(&mut builder, &name, value)?;
-    if builder.depth() != 0 {
-        return Err(source.error(value, Why::Shape));
-    }
-    Ok(builder.finish())
+    source.document(&name, value, limits)
 }
 
 /// Reads each object of a pool, or the one object that is no pool, as a document.
@@ -42,9 +37,7 @@ pub(super) fn parse_pool(text: &str, limits: &Limits) -> Result<Vec<Document>, E
             if u64::try_from(member.get().len()).unwrap_or(u64::MAX) > limits.bytes {
                 return Err(source.error(member, Why::TooLong(limits.bytes)));
             }
-            let mut builder = Builder::new(limits, member.get().len() / 2, member.get().len() / 48);
-            source.element(&mut builder, &name, member)?;
-            documents.push(builder.finish());
+            documents.push(source.document(&name, member, limits)?);
         }
     }
     Ok(documents)
@@ -53,18 +46,16 @@ pub(super) fn parse_pool(text: &str, limits: &Limits) -> Result<Vec<Document>, E
 struct Source<'a> {
     text: &'a str,
     whole: &'a RawValue,
-    /// Where each line but the first starts.
-    lines: Vec<usize>,
+    lines: Lines,
 }
 
 impl<'a> Source<'a> {
     fn new(text: &'a str, limits: &Limits) -> Result<Self, Error> {
         if u64::try_from(text.len()).unwrap_or(u64::MAX) > limits.bytes {
-            return Err(Error::new(At::START.place(String::new()), Why::TooLong(limits.bytes)));
+            return Err(Error::new(Lines::default().place(0, String::new()), Why::TooLong(limits.bytes)));
         }
-        let whole = serde_json::from_str(text).map_err(|wrong| json_error(wrong, text))?;
-        let lines =
-            text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1).collect();
+        let lines = Lines::of(text);
+        let whole = serde_json::from_str(text).map_err(|wrong| json_error(wrong, text, &lines))?;
         Ok(Self { text, whole, lines })
     }
 
@@ -76,6 +67,13 @@ impl<'a> Source<'a> {
         }
     }
 
+    fn document(&self, name: &str, value: &'a RawValue, limits: &Limits) -> Result<Document, Error> {
+        let mut builder = Builder::new(limits, value.get().len() / 2, value.get().len() / 48);
+        self.element(&mut builder, name, value)?;
+        Ok(builder.finish(&self.lines))
+    }
+
+    /// The members of an object, in order.
     fn members(&self, value: &'a RawValue) -> Result<Vec<(String, &'a RawValue)>, Error> {
         let members: Members<'a> = self.read(value)?;
         Ok(members.0)
@@ -91,61 +89,51 @@ impl<'a> Source<'a> {
     }
 
     fn element(&self, builder: &mut Builder, name: &str, value: &'a RawValue) -> Result<(), Error> {
-        let at = self.at(value);
+        let offset = self.offset(value);
+        let refused = |builder: &Builder, why| builder.error(offset, &self.lines, why);
         let raw = value.get();
+        if raw.starts_with('[') {
+            // A list in a list, or a list as the whole document.
+            return Err(refused(builder, Why::Shape));
+        }
+        builder.open(name, offset).map_err(|why| refused(builder, why))?;
         match raw.bytes().next() {
             Some(b'{') => {
-                builder.open(name, at)?;
                 for (name, value) in self.members(value)? {
                     for member in self.list(value)? {
                         self.element(builder, &name, member)?;
                     }
                 }
-                builder.close();
             }
-            // A list in a list, or a list as the whole document.
-            Some(b'[') | None => return Err(builder.error(at, Why::Shape)),
             Some(b'"') => {
-                builder.open(name, at)?;
-                let text: String = self.read(value)?;
+                let mut text: String = self.read(value)?;
                 if text.contains('\r') {
-                    let text = text.replace("\r\n", "\n").replace('\r', "\n");
-                    builder.text(&text, Piece::Exact, at)?;
-                } else {
-                    builder.text(&text, Piece::Exact, at)?;
+                    text = text.replace("\r\n", "\n").replace('\r', "\n");
                 }
-                builder.close();
+                builder.text(&text, Piece::Exact).map_err(|why| refused(builder, why))?;
             }
-            Some(b'n') => {
-                builder.open(name, at)?;
-                builder.close();
-            }
-            Some(_) => {
-                builder.open(name, at)?;
-                builder.text(raw, Piece::Exact, at)?;
-                builder.close();
-            }
+            Some(b'n') | None => {}
+            Some(_) => builder.text(raw, Piece::Exact).map_err(|why| refused(builder, why))?,
         }
+        builder.close();
         Ok(())
     }
 
     fn error(&self, value: &RawValue, why: Why) -> Error {
-        Error::new(self.at(value).place(String::new()), why)
+        Error::new(self.lines.place(self.offset(value), String::new()), why)
     }
 
     /// A raw value is a part of the text that it was read from, so its address tells its place.
-    fn at(&self, value: &RawValue) -> At {
+    fn offset(&self, value: &RawValue) -> u64 {
         let offset = value.get().as_ptr().addr().saturating_sub(self.text.as_ptr().addr());
-        let line = self.lines.partition_point(|start| *start <= offset);
-        let start = line.checked_sub(1).and_then(|before| self.lines.get(before)).copied().unwrap_or(0);
-        let narrow = |n: usize| u32::try_from(n).unwrap_or(u32::MAX).saturating_add(1);
-        At { line: narrow(line), column: narrow(offset.saturating_sub(start)) }
+        u64::try_from(offset).unwrap_or(u64::MAX)
     }
 }
 
-fn json_error(wrong: JsonError, text: &str) -> Error {
+fn json_error(wrong: JsonError, text: &str, lines: &Lines) -> Error {
     if wrong.is_eof() {
-        return Error::new(place_after(text.as_bytes()), Why::Truncated);
+        let end = u64::try_from(text.len()).unwrap_or(u64::MAX);
+        return Error::new(lines.place(end, String::new()), Why::Truncated);
     }
     let narrow = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     let at = Place { line: narrow(wrong.line()), column: narrow(wrong.column()), path: String::new() };

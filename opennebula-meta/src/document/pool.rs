@@ -4,7 +4,7 @@ use std::io::BufRead;
 
 use super::{
     Document, Error, Limits, Why,
-    build::{At, Builder},
+    build::Builder,
     json,
     xml::{Step, Tokens},
 };
@@ -69,21 +69,21 @@ impl<R: BufRead> Pool<R> {
                     self.state = State::AfterRoot;
                 }
                 Step::Inside => {}
-                Step::End => return Err(root.error(self.tokens.at, Why::Truncated)),
+                Step::End => return Err(self.tokens.error(&root, Why::Truncated)),
             }
         }
-        self.tokens.renew();
+        self.tokens.start_object();
         let mut object = Builder::new(&self.limits, self.guess.0, self.guess.1);
         while self.state == State::InRoot {
             let before = object.depth();
             match self.tokens.step(&mut object, true)? {
                 Step::Closed if before == 0 && object.root_name().is_empty() => self.state = State::AfterRoot,
                 Step::Closed if object.depth() == 0 => {
-                    let document = object.finish();
-                    self.guess = (document.text.len() + 256, document.entries.len() + 16);
+                    let document = self.tokens.finish(object);
+                    self.guess = (document.0.text.len() + 256, document.0.entries.len() + 16);
                     return Ok(Some(document));
                 }
-                Step::End => return Err(object.error(self.tokens.at, Why::Truncated)),
+                Step::End => return Err(self.tokens.error(&object, Why::Truncated)),
                 Step::Open | Step::Closed | Step::Inside => {}
             }
         }
@@ -100,10 +100,7 @@ impl<R: BufRead> Pool<R> {
         if name.ends_with("_POOL") {
             return Ok(());
         }
-        Err(Error::new(
-            At::START.place(String::new()),
-            Why::Root { expected: "..._POOL", found: name.to_owned() },
-        ))
+        Err(self.tokens.error(root, Why::Root { expected: "..._POOL", found: name.to_owned() }))
     }
 }
 

@@ -1,34 +1,44 @@
-//! XML into a [`Builder`]: elements, text, CDATA and the five entities of XML. Everything else is skipped (comments,
+//! XML into a [`Builder`]: elements, text, CDATA, and the five entities of XML. Everything else is skipped (comments,
 //! processing instructions, attributes) or refused (document types, other entities).
+//!
+//! A reader of its own, because a pool is read far faster by one that knows how OpenNebula writes (short names, no
+//! attributes, values in CDATA) than by one for all XML; a property test holds it against `quick-xml`.
 
-use std::io::{BufRead, Error as IoError, Read};
+mod window;
 
-use quick_xml::{
-    Error as XmlError, Reader,
-    errors::{IllFormedError, SyntaxError},
-    events::{BytesRef, Event},
-};
+use std::io::BufRead;
+use std::sync::LazyLock;
+
+use memchr::{memchr, memchr2, memmem::Finder};
 
 use super::{
-    Document, Error, Limits, Why,
-    build::{At, Builder, Piece},
+    Document, Error, Limits, Syntax, Why,
+    build::{Builder, Piece},
 };
+use window::Window;
+
+static CDATA_END: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("]]>"));
+static COMMENT_END: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("-->"));
+static INSTRUCTION_END: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("?>"));
+
+/// The longest reference that is looked at, `&` and `;` included: `&#x10FFFF;` and some zeros.
+const REFERENCE_MAX: usize = 40;
 
 /// Reads one document from a text.
 pub(super) fn parse(text: &str, limits: &Limits) -> Result<Document, Error> {
-    if u64::try_from(text.len()).unwrap_or(u64::MAX) > limits.bytes {
-        return Err(Error::new(At::START.place(String::new()), Why::TooLong(limits.bytes)));
-    }
-    let mut tokens = Tokens::new(text.as_bytes(), limits);
     let guess = text.len().min(1 << 20);
     let mut builder = Builder::new(limits, guess / 2, guess / 48);
+    let mut tokens = Tokens::new(text.as_bytes(), limits);
+    if u64::try_from(text.len()).unwrap_or(u64::MAX) > limits.bytes {
+        return Err(tokens.error(&builder, Why::TooLong(limits.bytes)));
+    }
     let mut done = false;
     loop {
         match tokens.step(&mut builder, !done)? {
             Step::Open | Step::Inside => {}
             Step::Closed => done |= builder.depth() == 0,
-            Step::End if done => return Ok(builder.finish()),
-            Step::End => return Err(builder.error(tokens.at, Why::Truncated)),
+            Step::End if done => return Ok(builder.finish(tokens.window.lines())),
+            Step::End => return Err(tokens.error(&builder, Why::Truncated)),
         }
     }
 }
@@ -38,7 +48,7 @@ pub(super) fn parse(text: &str, limits: &Limits) -> Result<Document, Error> {
 pub(super) enum Step {
     /// An element was opened.
     Open,
-    /// An element was closed.
+    /// An element was closed, or opened and closed.
     Closed,
     /// Anything else within the document.
     Inside,
@@ -46,182 +56,270 @@ pub(super) enum Step {
     End,
 }
 
-/// The tokens of an XML text, with their places.
+/// The tokens of an XML text.
 #[derive(Debug)]
 pub(super) struct Tokens<R> {
-    reader: Reader<Bounded<R>>,
-    buffer: Vec<u8>,
-    /// Where the next token starts.
-    pub(super) at: At,
-    limits: Limits,
+    window: Window<R>,
+    /// The names of the open elements, one after the other, and where each starts.
+    open: String,
+    starts: Vec<usize>,
 }
 
 impl<R: BufRead> Tokens<R> {
     pub(super) fn new(input: R, limits: &Limits) -> Self {
-        let bounded = Bounded { inner: input, left: limits.bytes, spent: false };
-        Self { reader: Reader::from_reader(bounded), buffer: Vec::new(), at: At::START, limits: *limits }
+        Self { window: Window::new(input, limits.bytes), open: String::new(), starts: Vec::new() }
     }
 
-    /// Grants the next object of a stream its own [`Limits::bytes`].
-    pub(super) fn renew(&mut self) {
-        self.reader.get_mut().left = self.limits.bytes;
+    /// The next token starts another object of a stream, with its own [`Limits::bytes`].
+    pub(super) fn start_object(&mut self) {
+        self.window.start_object();
+    }
+
+    /// Where the next token starts in the stream.
+    pub(super) fn offset(&self) -> u64 {
+        self.window.offset(self.window.at)
+    }
+
+    pub(super) fn finish(&self, builder: Builder) -> Document {
+        builder.finish(self.window.lines())
+    }
+
+    pub(super) fn error(&self, builder: &Builder, why: Why) -> Error {
+        builder.error(self.offset(), self.window.lines(), why)
     }
 
     /// Takes one token and lets it act on `builder`; `root` says whether an element may still open outside all others.
     pub(super) fn step(&mut self, builder: &mut Builder, root: bool) -> Result<Step, Error> {
-        self.buffer.clear();
-        let at = self.at;
-        let from = self.reader.buffer_position();
-        let event = match self.reader.read_event_into(&mut self.buffer) {
-            Ok(event) => event,
-            Err(wrong) => {
-                let bounded = self.reader.get_mut();
-                let ended = bounded.inner.fill_buf().is_ok_and(<[u8]>::is_empty);
-                let cut = matches!(wrong, XmlError::Syntax(SyntaxError::InvalidBangMarkup)) && ended;
-                let why = if cut { Why::Truncated } else { reason(wrong, bounded.spent, self.limits.bytes) };
-                return Err(builder.error(at, why));
+        self.window.release();
+        self.token(builder, root).map_err(|why| self.error(builder, why))
+    }
+
+    fn token(&mut self, builder: &mut Builder, root: bool) -> Result<Step, Why> {
+        if !self.window.want(2)? && self.window.rest().is_empty() {
+            return Ok(Step::End);
+        }
+        match self.window.rest().as_bytes() {
+            [b'<', b'/', ..] => self.end_tag(builder),
+            [b'<', b'!', ..] => self.declaration(builder),
+            [b'<', b'?', ..] => {
+                let end = self.behind(&INSTRUCTION_END, 2)?;
+                self.window.at = end;
+                Ok(Step::Inside)
             }
+            [b'<', ..] => self.start_tag(builder, root),
+            _ => self.text(builder),
+        }
+    }
+
+    /// `</NAME>`
+    fn end_tag(&mut self, builder: &mut Builder) -> Result<Step, Why> {
+        let from = self.window.at + 2;
+        // As OpenNebula writes it: the name, nothing else.
+        if let Some(start) = self.starts.last() {
+            let name = self.open.as_bytes().get(*start..).unwrap_or_default();
+            let tag = self.window.bytes().get(from..).unwrap_or_default();
+            if tag.starts_with(name) && tag.get(name.len()) == Some(&b'>') {
+                self.window.at = from + name.len() + 1;
+                self.open.truncate(*start);
+                self.starts.pop();
+                builder.close();
+                return Ok(Step::Closed);
+            }
+        }
+        let end = self.window.find(b'>', from)?.ok_or(Why::Truncated)?;
+        let name = self.window.slice(from, end);
+        let Some(start) = self.starts.last() else { return Err(Why::Xml(Syntax::UnexpectedEnd)) };
+        if name.trim_ascii_end() != self.open.get(*start..).unwrap_or_default() {
+            return Err(Why::Xml(Syntax::Mismatched));
+        }
+        self.open.truncate(*start);
+        self.starts.pop();
+        builder.close();
+        self.window.at = end + 1;
+        Ok(Step::Closed)
+    }
+
+    /// `<NAME>`, `<NAME/>`, with attributes that nobody reads.
+    fn start_tag(&mut self, builder: &mut Builder, root: bool) -> Result<Step, Why> {
+        let from = self.window.at + 1;
+        let mut name_end = from;
+        loop {
+            let rest = self.window.bytes().get(name_end..).unwrap_or_default();
+            match rest.iter().position(|byte| !is_of_name(*byte)) {
+                Some(length) => {
+                    name_end += length;
+                    break;
+                }
+                None => {
+                    name_end += rest.len();
+                    if !self.window.more()? {
+                        return Err(Why::Truncated);
+                    }
+                }
+            }
+        }
+        let first = self.window.bytes().get(from).copied().unwrap_or(b'>');
+        if name_end == from || first.is_ascii_digit() || matches!(first, b'-' | b'.') {
+            return Err(Why::Xml(Syntax::Name));
+        }
+        let plain = self.window.bytes().get(name_end) == Some(&b'>');
+        let end = if plain { name_end } else { self.tag_end(name_end)? };
+        let empty = end > name_end && self.window.bytes().get(end - 1) == Some(&b'/');
+        if self.starts.is_empty() && !root {
+            return Err(Why::Trailing);
+        }
+        let name = self.window.slice(from, name_end);
+        builder.open(name, self.window.offset(self.window.at))?;
+        if empty {
+            builder.close();
+        } else {
+            self.starts.push(self.open.len());
+            self.open.push_str(name);
+        }
+        self.window.at = end + 1;
+        Ok(if empty { Step::Closed } else { Step::Open })
+    }
+
+    /// The `>` of a tag, past its attributes, whose values may contain one.
+    fn tag_end(&mut self, mut at: usize) -> Result<usize, Why> {
+        let mut quote = None;
+        loop {
+            let Some(byte) = self.window.bytes().get(at).copied() else {
+                if self.window.more()? {
+                    continue;
+                }
+                return Err(Why::Truncated);
+            };
+            match (quote, byte) {
+                (None, b'>') => return Ok(at),
+                (None, b'<') => return Err(Why::Xml(Syntax::Tag)),
+                (None, b'"' | b'\'') => quote = Some(byte),
+                (Some(open), byte) if open == byte => quote = None,
+                _ => {}
+            }
+            at += 1;
+        }
+    }
+
+    /// `<![CDATA[...]]>`, a comment, or a document type.
+    fn declaration(&mut self, builder: &mut Builder) -> Result<Step, Why> {
+        const CDATA: &str = "<![CDATA[";
+        const COMMENT: &str = "<!--";
+        const DOCTYPE: &str = "<!DOCTYPE";
+        let enough = self.window.want(CDATA.len())?;
+        let rest = self.window.rest();
+        if rest.starts_with(CDATA) {
+            let end = match short_end(rest.as_bytes().get(CDATA.len()..).unwrap_or_default()) {
+                Some(length) => self.window.at + CDATA.len() + length + 3,
+                None => self.behind(&CDATA_END, CDATA.len())?,
+            };
+            let value = self.window.slice(self.window.at + CDATA.len(), end - 3);
+            value_of(builder, value, Piece::Exact, self.window.has_returns)?;
+            self.window.at = end;
+            return Ok(Step::Inside);
+        }
+        if rest.starts_with(COMMENT) {
+            self.window.at = self.behind(&COMMENT_END, COMMENT.len())?;
+            return Ok(Step::Inside);
+        }
+        if rest.get(..DOCTYPE.len()).is_some_and(|start| start.eq_ignore_ascii_case(DOCTYPE)) {
+            return Err(Why::Doctype);
+        }
+        let cut = !enough && [CDATA, COMMENT, DOCTYPE].iter().any(|whole| whole.starts_with(rest));
+        Err(if cut { Why::Truncated } else { Why::Xml(Syntax::Declaration) })
+    }
+
+    /// Text up to the next tag, references resolved. A reference stands for one character: nothing can expand.
+    fn text(&mut self, builder: &mut Builder) -> Result<Step, Why> {
+        let from = self.window.at;
+        let end = match self.window.find(b'<', from)? {
+            Some(end) => end,
+            None => self.window.bytes().len(),
         };
-        let length = self.reader.buffer_position().saturating_sub(from);
-        self.at = moved(at, length, &event);
-        match event {
-            Event::Start(start) => {
-                if builder.depth() == 0 && !root {
-                    return Err(builder.error(at, Why::Trailing));
-                }
-                builder.open(start.name().into_inner(), at)?;
-                Ok(Step::Open)
-            }
-            Event::Empty(start) => {
-                if builder.depth() == 0 && !root {
-                    return Err(builder.error(at, Why::Trailing));
-                }
-                builder.open(start.name().into_inner(), at)?;
-                builder.close();
-                Ok(Step::Closed)
-            }
-            Event::End(_) => {
-                builder.close();
-                Ok(Step::Closed)
-            }
-            Event::Text(text) => {
-                builder.text(&text.xml10_content(), Piece::Plain, at)?;
-                Ok(Step::Inside)
-            }
-            Event::CData(text) => {
-                builder.text(&text.xml10_content(), Piece::Exact, at)?;
-                Ok(Step::Inside)
-            }
-            Event::GeneralRef(reference) => {
-                let character = resolve(&reference).map_err(|why| builder.error(at, why))?;
-                builder.text(character.encode_utf8(&mut [0; 4]), Piece::Exact, at)?;
-                Ok(Step::Inside)
-            }
-            Event::DocType(_) => Err(builder.error(at, Why::Doctype)),
-            Event::Comment(_) | Event::Decl(_) | Event::PI(_) => Ok(Step::Inside),
-            Event::Eof => Ok(Step::End),
+        let text = self.window.slice(from, end);
+        if memchr(b'&', text.as_bytes()).is_none() {
+            value_of(builder, text, Piece::Plain, self.window.has_returns)?;
+            self.window.at = end;
+            return Ok(Step::Inside);
         }
+        // The places of what is wrong are those of the reference, so the window moves on piece by piece.
+        let next = memchr2(b'&', b'<', text.as_bytes()).unwrap_or(text.len());
+        if next > 0 {
+            let before = self.window.slice(from, from + next);
+            value_of(builder, before, Piece::Plain, self.window.has_returns)?;
+            self.window.at = from + next;
+            return Ok(Step::Inside);
+        }
+        let near = text.as_bytes().get(..REFERENCE_MAX).unwrap_or(text.as_bytes());
+        let Some(semicolon) = memchr(b';', near) else {
+            let ended = end == self.window.bytes().len() && text.len() < REFERENCE_MAX;
+            return Err(if ended { Why::Truncated } else { Why::Xml(Syntax::Reference) });
+        };
+        let character = resolve(text.get(1..semicolon).unwrap_or_default())?;
+        builder.text(character.encode_utf8(&mut [0; 4]), Piece::Reference)?;
+        self.window.at = from + semicolon + 1;
+        Ok(Step::Inside)
+    }
+
+    /// The place behind the next `end`, at least `skip` bytes from here.
+    fn behind(&mut self, end: &Finder<'_>, skip: usize) -> Result<usize, Why> {
+        let from = self.window.at + skip;
+        let found = self.window.find_text(end, from)?.ok_or(Why::Truncated)?;
+        Ok(found + end.needle().len())
     }
 }
 
-/// The character that a reference stands for. A reference cannot bring more than one character: nothing expands.
-fn resolve(reference: &BytesRef<'_>) -> Result<char, Why> {
-    match &**reference {
-        "lt" => Ok('<'),
-        "gt" => Ok('>'),
-        "amp" => Ok('&'),
-        "quot" => Ok('"'),
-        "apos" => Ok('\''),
-        other => match reference.resolve_char_ref() {
-            Ok(Some(character)) => Ok(character),
-            Ok(None) => Err(Why::Entity(other.chars().take(40).collect())),
-            Err(_) => Err(Why::CharacterReference),
+/// The length of a short value in CDATA; most are, and a search that is made for long texts costs more than they.
+fn short_end(rest: &[u8]) -> Option<usize> {
+    let near = rest.get(..48).unwrap_or(rest);
+    let end = near.iter().position(|byte| *byte == b']')?;
+    rest.get(end..)?.starts_with(b"]]>").then_some(end)
+}
+
+/// Line ends within values become LF, as XML has it.
+fn value_of(builder: &mut Builder, value: &str, piece: Piece, has_returns: bool) -> Result<(), Why> {
+    if has_returns && value.contains('\r') {
+        return builder.text(&value.replace("\r\n", "\n").replace('\r', "\n"), piece);
+    }
+    builder.text(value, piece)
+}
+
+fn is_of_name(byte: u8) -> bool {
+    OF_NAME.get(usize::from(byte)).copied().unwrap_or(false)
+}
+
+/// Bytes that names of elements are made of.
+static OF_NAME: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = byte >= 0x80
+            || matches!(byte, 0x30..=0x39 | 0x41..=0x5A | 0x61..=0x7A | 0x2D | 0x2E | 0x3A | 0x5F);
+        byte += 1;
+    }
+    table
+};
+
+/// The character that a reference stands for.
+fn resolve(name: &str) -> Result<char, Why> {
+    let number = match name {
+        "lt" => return Ok('<'),
+        "gt" => return Ok('>'),
+        "amp" => return Ok('&'),
+        "quot" => return Ok('"'),
+        "apos" => return Ok('\''),
+        _ => match name.strip_prefix('#') {
+            Some(number) => number,
+            None => return Err(Why::Entity(name.to_owned())),
         },
-    }
-}
-
-fn reason(wrong: XmlError, spent: bool, bytes: u64) -> Why {
-    match wrong {
-        _ if spent => Why::TooLong(bytes),
-        XmlError::Io(error) => Why::Io(error),
-        XmlError::Encoding(_) => Why::NotUtf8,
-        XmlError::Syntax(
-            SyntaxError::UnclosedPI
-            | SyntaxError::UnclosedXmlDecl
-            | SyntaxError::UnclosedComment
-            | SyntaxError::UnclosedDoctype
-            | SyntaxError::UnclosedCData
-            | SyntaxError::UnclosedTag
-            | SyntaxError::UnclosedSingleQuotedAttributeValue
-            | SyntaxError::UnclosedDoubleQuotedAttributeValue,
-        )
-        | XmlError::IllFormed(IllFormedError::MissingEndTag(_)) => Why::Truncated,
-        other => Why::Xml(other),
-    }
-}
-
-/// The place behind a token of `length` bytes that began at `at`.
-fn moved(at: At, length: u64, event: &Event<'_>) -> At {
-    let (content, lead): (&str, usize) = match event {
-        Event::Text(text) => (text, 0),
-        Event::CData(text) => (text, 9),
-        Event::Comment(text) => (text, 4),
-        Event::Start(text) | Event::Empty(text) => (text, 1),
-        Event::End(text) => (text, 2),
-        Event::PI(text) => (text, 2),
-        Event::Decl(text) => (text, 2),
-        Event::DocType(_) | Event::GeneralRef(_) | Event::Eof => ("", 0),
     };
-    let narrow = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
-    match content.bytes().rposition(|byte| byte == b'\n') {
-        None => At { line: at.line, column: at.column.saturating_add(narrow(length)) },
-        Some(last) => {
-            let lines = content.bytes().filter(|byte| *byte == b'\n').count();
-            let behind = length.saturating_sub(u64::try_from(lead + last).unwrap_or(u64::MAX));
-            At {
-                line: at.line.saturating_add(u32::try_from(lines).unwrap_or(u32::MAX)),
-                column: narrow(behind),
-            }
+    let number = match number.strip_prefix('x') {
+        Some(digits) if digits.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
+            u32::from_str_radix(digits, 16)
         }
-    }
-}
-
-/// A reader that stops after a number of bytes, so that no token can grow past it.
-#[derive(Debug)]
-struct Bounded<R> {
-    inner: R,
-    left: u64,
-    spent: bool,
-}
-
-impl<R: BufRead> Read for Bounded<R> {
-    fn read(&mut self, into: &mut [u8]) -> Result<usize, IoError> {
-        let have = self.fill_buf()?;
-        let count = have.len().min(into.len());
-        if let (Some(to), Some(from)) = (into.get_mut(..count), have.get(..count)) {
-            to.copy_from_slice(from);
-        }
-        self.consume(count);
-        Ok(count)
-    }
-}
-
-impl<R: BufRead> BufRead for Bounded<R> {
-    fn fill_buf(&mut self) -> Result<&[u8], IoError> {
-        let have = self.inner.fill_buf()?;
-        if have.is_empty() {
-            return Ok(have);
-        }
-        if self.left == 0 {
-            self.spent = true;
-            return Err(IoError::other("the document is longer than allowed"));
-        }
-        let allowed = usize::try_from(self.left).unwrap_or(usize::MAX).min(have.len());
-        Ok(have.get(..allowed).unwrap_or_default())
-    }
-
-    fn consume(&mut self, count: usize) {
-        self.left = self.left.saturating_sub(u64::try_from(count).unwrap_or(u64::MAX));
-        self.inner.consume(count);
-    }
+        None if number.bytes().all(|byte| byte.is_ascii_digit()) => number.parse(),
+        _ => return Err(Why::CharacterReference),
+    };
+    let character = number.ok().filter(|number| *number != 0).and_then(char::from_u32);
+    character.ok_or(Why::CharacterReference)
 }

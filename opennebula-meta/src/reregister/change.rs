@@ -2,24 +2,31 @@
 
 use std::fmt::{Display, Formatter, Result as Fmt};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer, ser::SerializeStruct as _};
 
-use crate::secret;
+use crate::{
+    document::{Anchor, Element},
+    secret,
+};
 
 /// A field that was left out, changed or added.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+///
+/// As JSON: `path`, `what`, `reason`, and, where there is one and it is no secret, `was` and `now`.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// The field, by its path in the document of A (`TEMPLATE/DISK[1]/SOURCE`), or, for edits of the map and for what
-    /// was added, in the template for B (`CONTEXT/PASSWORD`).
-    pub path: String,
+    field: Field,
     /// What happened to it.
     pub what: What,
     /// Why.
     pub reason: Reason,
-    /// What it held; `None` where there was nothing, or where it is a secret.
-    pub was: Option<String>,
-    /// What it holds now; `None` where there is nothing, or where it is a secret.
-    pub now: Option<String>,
+    now: Option<String>,
+}
+
+/// Most changes are of a field of a document, and most of them nobody looks at: what is shown is made when it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Field {
+    Of(Anchor),
+    Named { path: String, was: Option<String> },
 }
 
 /// What happened to a field.
@@ -92,47 +99,85 @@ pub enum Reason {
 }
 
 impl Change {
-    pub(super) fn dropped(path: String, reason: Reason, was: &str) -> Self {
-        let was = shown(&path, was);
-        Self { path, what: What::Dropped, reason, was, now: None }
+    pub(super) fn dropped(field: Element<'_>, reason: Reason) -> Self {
+        Self { field: Field::Of(field.anchor()), what: What::Dropped, reason, now: None }
     }
 
-    pub(super) fn changed(path: String, reason: Reason, was: &str, now: &str) -> Self {
-        let was = shown(&path, was);
-        let now = shown(&path, now);
-        Self { path, what: What::Changed, reason, was, now }
+    pub(super) fn changed(field: Element<'_>, reason: Reason, now: &str) -> Self {
+        Self { field: Field::Of(field.anchor()), what: What::Changed, reason, now: Some(now.to_owned()) }
     }
 
     pub(super) fn added(path: String, reason: Reason, now: &str) -> Self {
-        let now = shown(&path, now);
-        Self { path, what: What::Added, reason, was: None, now }
+        Self { field: Field::Named { path, was: None }, what: What::Added, reason, now: Some(now.to_owned()) }
+    }
+
+    /// A change of what is in no document, or no longer as it was there.
+    pub(super) fn named(path: String, reason: Reason, was: &str, now: Option<&str>) -> Self {
+        let what = if now.is_some() { What::Changed } else { What::Dropped };
+        Self {
+            field: Field::Named { path, was: Some(was.to_owned()) },
+            what,
+            reason,
+            now: now.map(str::to_owned),
+        }
+    }
+
+    /// The field, by its path in the document of A (`VM/TEMPLATE/DISK[1]/SOURCE`), or, for edits of the map and for
+    /// what was added, in the template for B (`CONTEXT/PASSWORD`).
+    #[must_use]
+    pub fn path(&self) -> String {
+        match &self.field {
+            Field::Of(anchor) => anchor.element().path(),
+            Field::Named { path, .. } => path.clone(),
+        }
+    }
+
+    /// What it held; `None` where there was no value, or where its name says that it is a secret.
+    #[must_use]
+    pub fn was(&self) -> Option<&str> {
+        let was = match &self.field {
+            Field::Of(anchor) => {
+                Some(anchor.element()).filter(|element| element.is_leaf()).map(Element::text)
+            }
+            Field::Named { was, .. } => was.as_deref(),
+        };
+        was.filter(|_| !self.is_secret())
+    }
+
+    /// What it holds now; `None` where there is no value, or where its name says that it is a secret.
+    #[must_use]
+    pub fn now(&self) -> Option<&str> {
+        self.now.as_deref().filter(|_| !self.is_secret())
+    }
+
+    fn is_secret(&self) -> bool {
+        match &self.field {
+            Field::Of(anchor) => secret::is_secret(anchor.element().name()),
+            Field::Named { path, .. } => secret::is_secret(path.rsplit('/').next().unwrap_or_default()),
+        }
     }
 }
 
-/// The value, unless the last part of its path names a secret.
-fn shown(path: &str, value: &str) -> Option<String> {
-    let key = path.rsplit('/').next().unwrap_or_default();
-    secret::shown(key, value).map(str::to_owned)
+impl Serialize for Change {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut change = to.serialize_struct("Change", 5)?;
+        change.serialize_field("path", &self.path())?;
+        change.serialize_field("what", &self.what)?;
+        change.serialize_field("reason", &self.reason)?;
+        change.serialize_field("was", &self.was())?;
+        change.serialize_field("now", &self.now())?;
+        change.end()
+    }
 }
 
 impl Display for Change {
     fn fmt(&self, f: &mut Formatter<'_>) -> Fmt {
-        let value = |value: &Option<String>| {
-            value.as_ref().map_or_else(|| "..".to_owned(), |text| format!("{text:?}"))
-        };
+        let value = |value: Option<&str>| value.map_or_else(|| "..".to_owned(), |text| format!("{text:?}"));
+        let (path, was, now) = (self.path(), value(self.was()), value(self.now()));
         match self.what {
-            What::Dropped => write!(f, "{}: dropped {} ({:?})", self.path, value(&self.was), self.reason),
-            What::Changed => {
-                write!(
-                    f,
-                    "{}: {} is now {} ({:?})",
-                    self.path,
-                    value(&self.was),
-                    value(&self.now),
-                    self.reason
-                )
-            }
-            What::Added => write!(f, "{}: added {} ({:?})", self.path, value(&self.now), self.reason),
+            What::Dropped => write!(f, "{path}: dropped {was} ({:?})", self.reason),
+            What::Changed => write!(f, "{path}: {was} is now {now} ({:?})", self.reason),
+            What::Added => write!(f, "{path}: added {now} ({:?})", self.reason),
         }
     }
 }

@@ -32,7 +32,7 @@ pub(super) fn context(job: &mut Job<'_>, vm: &Vm, images: &Images) -> Option<Vec
         };
         let Ok(key) = Key::new(name) else { continue };
         if let Some(reason) = reason {
-            job.changes.push(Change::dropped(field.path(), reason, text));
+            job.changes.push(Change::dropped(field, reason));
         } else if text.contains(SEPARATOR) {
             job.problem(Problem::ContextSeparator { key: name.to_owned() });
         } else if dollars(text).next().is_some() {
@@ -58,12 +58,12 @@ fn dollar(job: &mut Job<'_>, context: Element<'_>, field: Element<'_>, vector: &
     if field.name() == "START_SCRIPT" && context.child("START_SCRIPT_BASE64").is_none() {
         let now = base64(field.text().as_bytes());
         let path = field.path();
-        job.changes.push(Change::dropped(path.clone(), Reason::ContextVariable, field.text()));
+        job.changes.push(Change::dropped(field, Reason::ContextVariable));
         job.changes.push(Change::added(format!("{path}_BASE64"), Reason::ContextVariable, &now));
         vector.push(Key::literal("START_SCRIPT_BASE64"), now);
         return;
     }
-    job.changes.push(Change::dropped(field.path(), Reason::ContextVariable, field.text()));
+    job.changes.push(Change::dropped(field, Reason::ContextVariable));
 }
 
 /// `FILES_DS` holds what A's files datastore resolved it to: `/path/of/the/file:'name' `, one after the other. It is
@@ -86,11 +86,11 @@ fn files(job: &mut Job<'_>, field: Element<'_>, images: &Images, vector: &mut Ve
         });
     }
     if there.is_empty() {
-        job.changes.push(Change::dropped(field.path(), Reason::SitePath, field.text()));
+        job.changes.push(Change::dropped(field, Reason::SitePath));
         return;
     }
     let now = there.join(" ");
-    job.changes.push(Change::changed(field.path(), Reason::SitePath, field.text(), &now));
+    job.changes.push(Change::changed(field, Reason::SitePath, &now));
     vector.push(Key::literal("FILES_DS"), now);
 }
 

@@ -63,8 +63,7 @@ fn existing(
     let there = job.take(map.existing_image(name, owner.as_deref()))?;
     let Some(there) = there.cloned() else { return Some(None) };
     let element = disk.element();
-    let path = element.child("IMAGE").unwrap_or(element).path();
-    job.changes.push(Change::changed(path, Reason::Mapped, name, &there.name));
+    job.changes.push(Change::changed(element.child("IMAGE").unwrap_or(element), Reason::Mapped, &there.name));
     let vector = kept(job, element, source.kind, &there.name, &there.owner);
     Some(Some(NewDisk { vector, image: None }))
 }
@@ -119,9 +118,12 @@ fn registered(
         },
     )?;
     if let Some(was) = disk.image() {
-        let path = element.child("IMAGE").unwrap_or(element).path();
         if was != name {
-            job.changes.push(Change::changed(path, Reason::Mapped, was, &name));
+            job.changes.push(Change::changed(
+                element.child("IMAGE").unwrap_or(element),
+                Reason::Mapped,
+                &name,
+            ));
         }
     }
     let vector = kept(job, element, source.kind, &name, &new.owner.user);
@@ -149,8 +151,7 @@ fn empty(job: &mut Job<'_>, disk: Disk<'_>) -> NewDisk {
         };
         keep(job, &mut vector, field, reason);
     }
-    let path = disk.element().path();
-    job.changes.push(Change::changed(path, Reason::StartsEmpty, "data", "empty"));
+    job.changes.push(Change::changed(disk.element(), Reason::StartsEmpty, "empty"));
     NewDisk { vector, image: None }
 }
 
@@ -164,7 +165,7 @@ fn kept(job: &mut Job<'_>, element: Element<'_>, kind: DiskKind, image: &str, ow
             "IMAGE" => continue,
             "IMAGE_UNAME" => {
                 if field.text() != owner {
-                    job.changes.push(Change::changed(field.path(), Reason::Mapped, field.text(), owner));
+                    job.changes.push(Change::changed(field, Reason::Mapped, owner));
                 }
                 continue;
             }
@@ -181,7 +182,7 @@ fn kept(job: &mut Job<'_>, element: Element<'_>, kind: DiskKind, image: &str, ow
 
 fn keep(job: &mut Job<'_>, vector: &mut Vector, field: Element<'_>, reason: Option<Reason>) {
     match reason {
-        Some(reason) => job.changes.push(Change::dropped(field.path(), reason, field.text())),
+        Some(reason) => job.changes.push(Change::dropped(field, reason)),
         None => {
             if let Ok(key) = Key::new(field.name()) {
                 vector.push(key, field.text());

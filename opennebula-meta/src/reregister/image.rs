@@ -41,7 +41,7 @@ impl NewImage {
             for value in self.template.all_mut("SIZE") {
                 *value = Value::Single(size.to_string());
             }
-            self.changes.push(Change::changed("SIZE".to_owned(), Reason::Asked, &was, &size.to_string()));
+            self.changes.push(Change::named("SIZE".to_owned(), Reason::Asked, &was, Some(&size.to_string())));
         }
         self
     }
@@ -158,7 +158,7 @@ pub(super) fn build(job: &mut Job<'_>, origin: Origin<'_>) -> Option<NewImage> {
             (None, Ok(key)) if field.is_leaf() => template.push_single(key, field.text()),
             (reason, _) => {
                 let reason = reason.unwrap_or(Reason::Unknown);
-                inner.changes.push(Change::dropped(field.path(), reason, field.text()));
+                inner.changes.push(Change::dropped(field, reason));
             }
         }
     }
@@ -188,14 +188,14 @@ fn changes_of_image(job: &mut Job<'_>, root: Element<'_>, origin: &Origin<'_>) {
         let reason = match field.name() {
             "NAME" => {
                 if text != origin.name {
-                    job.changes.push(Change::changed(field.path(), Reason::Mapped, text, &origin.name));
+                    job.changes.push(Change::changed(field, Reason::Mapped, &origin.name));
                 }
                 continue;
             }
             "SIZE" => {
                 let now = origin.size.to_string();
                 if text != now {
-                    job.changes.push(Change::changed(field.path(), Reason::FromImage, text, &now));
+                    job.changes.push(Change::changed(field, Reason::FromImage, &now));
                 }
                 continue;
             }
@@ -212,6 +212,6 @@ fn changes_of_image(job: &mut Job<'_>, root: Element<'_>, origin: &Origin<'_>) {
             | "TARGET_SNAPSHOT" | "LOCK" | "BACKUP_INCREMENTS" | "BACKUP_DISK_IDS" => Reason::OfTheRun,
             _ => Reason::Unknown,
         };
-        job.changes.push(Change::dropped(field.path(), reason, text));
+        job.changes.push(Change::dropped(field, reason));
     }
 }

@@ -69,7 +69,7 @@ pub(super) fn card(
             "PARENT" if kind == NicKind::Alias => {
                 let now = renamed.get(text).map_or(text, String::as_str);
                 if now != text {
-                    job.changes.push(Change::changed(field.path(), Reason::Renumbered, text, now));
+                    job.changes.push(Change::changed(field, Reason::Renumbered, now));
                 }
                 card.push(Key::literal("PARENT"), now);
                 continue;
@@ -78,7 +78,7 @@ pub(super) fn card(
             _ => rules::bare_nic(name),
         };
         match reason {
-            Some(reason) => job.changes.push(Change::dropped(field.path(), reason, text)),
+            Some(reason) => job.changes.push(Change::dropped(field, reason)),
             None => {
                 if let Ok(key) = Key::new(name) {
                     card.push(key, text);
@@ -104,8 +104,7 @@ fn network(job: &mut Job<'_>, nic: Element<'_>, card: &mut Vector) -> Kept {
         return Kept::Nothing;
     };
     if there != name {
-        let path = nic.child("NETWORK").unwrap_or(nic).path();
-        job.changes.push(Change::changed(path, Reason::Mapped, name, &there));
+        job.changes.push(Change::changed(nic.child("NETWORK").unwrap_or(nic), Reason::Mapped, &there));
     }
     match owner {
         None => {
@@ -113,8 +112,8 @@ fn network(job: &mut Job<'_>, nic: Element<'_>, card: &mut Vector) -> Kept {
             job.changes.push(Change::added(path, Reason::Assumed, &owner_there));
         }
         Some(owner) if owner != owner_there => {
-            let path = nic.child("NETWORK_UNAME").unwrap_or(nic).path();
-            job.changes.push(Change::changed(path, Reason::Mapped, owner, &owner_there));
+            let field = nic.child("NETWORK_UNAME").unwrap_or(nic);
+            job.changes.push(Change::changed(field, Reason::Mapped, &owner_there));
         }
         Some(_) => {}
     }
@@ -154,9 +153,9 @@ fn security_groups(
     let now = there.join(",");
     let reason = if left { Reason::LeftToNetwork } else { Reason::Mapped };
     if now.is_empty() {
-        job.changes.push(Change::dropped(field.path(), reason, field.text()));
+        job.changes.push(Change::dropped(field, reason));
         return;
     }
-    job.changes.push(Change::changed(field.path(), reason, field.text(), &now));
+    job.changes.push(Change::changed(field, reason, &now));
     card.push(Key::literal("SECURITY_GROUPS"), now);
 }

@@ -32,7 +32,7 @@ pub(super) fn action(
                 continue;
             }
         };
-        job.changes.push(Change::dropped(field.path(), reason, field.text()));
+        job.changes.push(Change::dropped(field, reason));
     }
     let time = vector.get("TIME").unwrap_or_default().to_owned();
     // A time such as +3600 counts from the VM's start.
@@ -40,16 +40,16 @@ pub(super) fn action(
     if due > now.0 {
         return Some(vector);
     }
-    let path = action.child("TIME").unwrap_or(action).path();
+    let field = action.child("TIME").unwrap_or(action);
     match next(&vector, due, now.0) {
         Some(next) => {
             let next = next.to_string();
-            job.changes.push(Change::changed(path, Reason::NextTime, &time, &next));
+            job.changes.push(Change::changed(field, Reason::NextTime, &next));
             vector.set(Key::literal("TIME"), next);
             Some(vector)
         }
         None => {
-            job.changes.push(Change::dropped(action.path(), Reason::PastTime, &time));
+            job.changes.push(Change::dropped(action, Reason::PastTime));
             None
         }
     }

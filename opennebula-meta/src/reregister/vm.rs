@@ -23,11 +23,15 @@ pub(super) fn convert(vm: &Vm, images: &Images, site_map: &SiteMap) -> Result<Ne
     let name = format!("{}{}", vm.name(), site_map.name_suffix);
     job.check_name(&name);
     if name != vm.name() {
-        job.changes.push(Change::changed("VM/NAME".to_owned(), Reason::Mapped, vm.name(), &name));
+        job.changes.push(Change::changed(
+            vm.root().child("NAME").unwrap_or(vm.root()),
+            Reason::Mapped,
+            &name,
+        ));
     }
     for field in vm.root().children() {
         if let Some(reason) = rules::root(field.name()) {
-            job.changes.push(Change::dropped(field.path(), reason, field.text()));
+            job.changes.push(Change::dropped(field, reason));
         }
     }
 
@@ -62,7 +66,7 @@ pub(super) fn convert(vm: &Vm, images: &Images, site_map: &SiteMap) -> Result<Ne
                 }
             }
             name => match rules::top(name) {
-                Some(reason) => job.changes.push(Change::dropped(field.path(), reason, field.text())),
+                Some(reason) => job.changes.push(Change::dropped(field, reason)),
                 None => attribute(&mut job, field, &mut rest),
             },
         }
@@ -71,7 +75,7 @@ pub(super) fn convert(vm: &Vm, images: &Images, site_map: &SiteMap) -> Result<Ne
         let reason =
             rules::top(field.name()).or(rules::acts(field.name()).then_some(Reason::WouldTakeEffect));
         match reason {
-            Some(reason) => job.changes.push(Change::dropped(field.path(), reason, field.text())),
+            Some(reason) => job.changes.push(Change::dropped(field, reason)),
             None => attribute(&mut job, field, &mut rest),
         }
     }
@@ -84,9 +88,7 @@ pub(super) fn convert(vm: &Vm, images: &Images, site_map: &SiteMap) -> Result<Ne
 
     clusters(&mut job, vm, &mut rest);
     rest.sort();
-    for attribute in rest.attributes() {
-        template.push(attribute.key.clone(), attribute.value.clone());
-    }
+    template.append(rest);
     job.edit(&mut template, &site_map.vm);
     job.check(&template);
     let owner = job.owner(&vm.owner());
@@ -157,7 +159,7 @@ fn attribute(job: &mut Job<'_>, field: Element<'_>, rest: &mut Template) {
     }
     match Key::new(field.name()) {
         Ok(key) => rest.push_single(key, field.text()),
-        Err(_) => job.changes.push(Change::dropped(field.path(), Reason::Unknown, field.text())),
+        Err(_) => job.changes.push(Change::dropped(field, Reason::Unknown)),
     }
 }
 
@@ -169,7 +171,7 @@ fn vector(job: &mut Job<'_>, field: Element<'_>, rest: &mut Template, drop: impl
             (None, Ok(key)) if inner.is_leaf() => vector.push(key, inner.text()),
             (reason, _) => {
                 let reason = reason.unwrap_or(Reason::Unknown);
-                job.changes.push(Change::dropped(inner.path(), reason, inner.text()));
+                job.changes.push(Change::dropped(inner, reason));
             }
         }
     }
@@ -198,7 +200,7 @@ fn os(
         let (name, text) = (inner.name(), inner.text());
         let Ok(key) = Key::new(name) else { continue };
         if let Some(reason) = rules::os(name) {
-            job.changes.push(Change::dropped(inner.path(), reason, text));
+            job.changes.push(Change::dropped(inner, reason));
             continue;
         }
         let now = match name {
@@ -210,11 +212,11 @@ fn os(
             Some(now) => {
                 if now != text {
                     let reason = if name == "BOOT" { Reason::Renumbered } else { Reason::SiteNumber };
-                    job.changes.push(Change::changed(inner.path(), reason, text, &now));
+                    job.changes.push(Change::changed(inner, reason, &now));
                 }
                 vector.push(key, now);
             }
-            None => job.changes.push(Change::dropped(inner.path(), Reason::SiteNumber, text)),
+            None => job.changes.push(Change::dropped(inner, Reason::SiteNumber)),
         }
     }
     push(field, vector, rest);
@@ -262,7 +264,7 @@ fn pci(job: &mut Job<'_>, field: Element<'_>, groups: &BTreeMap<String, String>,
         if let Some(reason) = drop(inner.name())
             && card.remove(inner.name()).is_some()
         {
-            job.changes.push(Change::dropped(inner.path(), reason, inner.text()));
+            job.changes.push(Change::dropped(inner, reason));
         }
     }
     push(field, card, rest);
@@ -273,18 +275,18 @@ fn vm_group(job: &mut Job<'_>, field: Element<'_>, rest: &mut Template) {
     let name = field.filled("VMGROUP_NAME").unwrap_or_default();
     let Some(there) = job.map.vm_groups.get(name).cloned() else {
         for inner in field.children() {
-            job.changes.push(Change::dropped(inner.path(), Reason::SiteNumber, inner.text()));
+            job.changes.push(Change::dropped(inner, Reason::SiteNumber));
         }
         return;
     };
     if there != name {
-        job.changes.push(Change::changed(field.path(), Reason::Mapped, name, &there));
+        job.changes.push(Change::changed(field, Reason::Mapped, &there));
     }
     let mut vector = Vector::from_iter([(Key::literal("VMGROUP_NAME"), there)]);
     for inner in field.children() {
         match inner.name() {
             "VMGROUP_NAME" => {}
-            "VMGROUP_ID" => job.changes.push(Change::dropped(inner.path(), Reason::SiteNumber, inner.text())),
+            "VMGROUP_ID" => job.changes.push(Change::dropped(inner, Reason::SiteNumber)),
             name => {
                 if let Ok(key) = Key::new(name) {
                     vector.push(key, inner.text());
@@ -304,11 +306,11 @@ fn backup_config(job: &mut Job<'_>, vm: &Vm, rest: &mut Template) {
             ("BACKUP_VOLATILE" | "FS_FREEZE" | "KEEP_LAST" | "MODE" | "INCREMENT_MODE", Ok(key)) => {
                 vector.push(key, field.text());
             }
-            _ => job.changes.push(Change::dropped(field.path(), Reason::OfTheRun, field.text())),
+            _ => job.changes.push(Change::dropped(field, Reason::OfTheRun)),
         }
     }
     for id in backups.child("BACKUP_IDS").into_iter().flat_map(Element::children) {
-        job.changes.push(Change::dropped(id.path(), Reason::SiteNumber, id.text()));
+        job.changes.push(Change::dropped(id, Reason::SiteNumber));
     }
     if !vector.is_empty() {
         rest.push_vector(Key::literal("BACKUP_CONFIG"), vector);
@@ -323,12 +325,11 @@ fn clusters(job: &mut Job<'_>, vm: &Vm, rest: &mut Template) {
     }
     let stated = vm.user_template().and_then(|user| user.child("SCHED_REQUIREMENTS"));
     let stated = stated.or_else(|| vm.template().and_then(|template| template.child("SCHED_REQUIREMENTS")));
-    let path = stated.map_or_else(String::new, Element::path);
     for value in rest.all_mut("SCHED_REQUIREMENTS") {
         let Value::Single(text) = value else { continue };
         let now = renumber_clusters(text, |id| map.get(&id).copied());
         if now != *text {
-            job.changes.push(Change::changed(path.clone(), Reason::Mapped, text, &now));
+            job.changes.push(Change::changed(stated.unwrap_or(vm.root()), Reason::Mapped, &now));
             *text = now;
         }
     }

@@ -83,6 +83,11 @@ impl Key {
 }
 
 fn is_name(name: &str) -> bool {
+    // Nearly every name is plain.
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    if name.bytes().all(plain) {
+        return name.bytes().next().is_some_and(|first| !first.is_ascii_digit());
+    }
     let mut characters = name.chars();
     characters.next().is_some_and(|first| first == '_' || first.is_alphabetic())
         && characters.all(|one| one.is_alphanumeric() || matches!(one, '_' | '-' | '.'))
