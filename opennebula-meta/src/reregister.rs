@@ -29,7 +29,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Not here: whether B would accept it (lint), and making any call.
+//! Not here: whether B would accept it ([`lint`](crate::lint)), and making any call.
 
 mod change;
 mod context;
