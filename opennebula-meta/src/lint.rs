@@ -59,7 +59,7 @@ pub fn vm(vm: &Vm, around: &Around<'_>) -> Vec<Finding> {
     for nic in vm.nics().chain(vm.aliases()).filter(|nic| nic.network().is_none()) {
         findings.push(Finding::at(nic.element(), Severity::Fails, Lint::BareCard));
     }
-    findings.sort_by(|one, other| one.severity.cmp(&other.severity));
+    findings.sort_by_key(|finding| finding.severity);
     findings
 }
 
@@ -140,7 +140,7 @@ fn attribute(field: Element<'_>, findings: &mut Vec<Finding>) {
         "VMGROUP" => find(field, Severity::Differs, Lint::VmGroup),
         "VROUTER_ID" => find(field, Severity::Fails, Lint::VirtualRouter),
         "GRAPHICS" if field.filled("PASSWD").is_some() => {
-            find(field, Severity::Differs, Lint::GraphicsPassword)
+            find(field, Severity::Differs, Lint::GraphicsPassword);
         }
         _ => {}
     }

@@ -40,7 +40,7 @@ impl Permissions {
     /// The permissions in a document; `None` where it has none (the VMs of `one.vmpool.info`).
     ///
     /// # Errors
-    /// [`Why::Number`](crate::document::Why::Number) where a flag is no number.
+    /// [`Why::Number`] where a flag is no number.
     pub fn of(root: Element<'_>) -> Result<Option<Self>, Error> {
         let Some(flags) = root.child("PERMISSIONS") else { return Ok(None) };
         let mut digits = Self { owner: 0, group: 0, other: 0 };

@@ -275,7 +275,8 @@ impl SiteMap {
             None if self.unlisted == Unlisted::Same || name == "oneadmin" => name,
             None => return None,
         };
-        at_b.is_none_or(|names| names.contains(there)).then(|| there.to_owned())
+        let known = there == "oneadmin" || at_b.is_none_or(|names| names.contains(there));
+        known.then(|| there.to_owned())
     }
 
     /// The network at B: name, owner, and what to keep of an address. `owner` is the owner at A, where it is known.

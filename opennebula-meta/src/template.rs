@@ -18,7 +18,7 @@
 //! ```
 //!
 //! Not here: what an attribute means, and the second pass that OpenNebula runs over `CONTEXT`
-//! (`context`).
+//! ([`context`](crate::context)).
 
 mod key;
 mod parse;

@@ -9,10 +9,10 @@ use opennebula_meta::{
     Datastore, Image, Network, StoredTemplate, Vm,
     datastore::DatastoreType,
     document::{Document, Why, pool},
-    id::{DiskId, Mebibytes},
+    id::{DiskId, ImageId, Mebibytes, SnapshotId, VmId},
     image::{ImageState, ImageType, Persistence},
     source::{self, Backing, NoRbd, Origin, Protection, RbdImage, Reverted},
-    vm::{DiskKind, VmState},
+    vm::{DiskKind, Revert, VmState},
 };
 
 fn documents() -> PathBuf {
@@ -214,7 +214,7 @@ fn a_reverted_disk_is_a_clone_of_its_renamed_carrier() {
     }
     let image = Image::parse(&read("6.10.3/image-5-os-persistent-with-snapshots.xml")).unwrap();
     let tree = image.snapshots().unwrap();
-    let opennebula_meta::vm::Revert::To(base) = tree.revert else { panic!("{tree:?}") };
+    let Revert::To(base) = tree.revert else { panic!("{tree:?}") };
     assert_eq!(image.rbd().unwrap().carrier(&tree.beside(base)), spec("one/one-5-0:1"));
 }
 
@@ -277,7 +277,6 @@ fn the_memory_of_a_stopped_vm_is_in_the_pool_of_its_system_datastore() {
 
 #[test]
 fn names_of_rbd_images_tell_whose_they_are() {
-    use opennebula_meta::id::{ImageId, SnapshotId, VmId};
     for (name, origin) in [
         ("one-7", Origin::Image(ImageId(7))),
         ("one-7-0:1", Origin::ImageCarrier(ImageId(7), vec![SnapshotId(0), SnapshotId(1)])),

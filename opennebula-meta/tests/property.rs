@@ -2,13 +2,14 @@
 
 use opennebula_meta::{
     Images, SiteMap, Vm,
-    document::{Document, Limits, Pool},
+    document::{Document, Element, Limits, Pool},
     reregister,
     template::{Key, Template, Value, Vector},
 };
 use proptest::prelude::{
     Just, ProptestConfig, Strategy, any, prop, prop_assert, prop_assert_eq, prop_oneof, proptest,
 };
+use quick_xml::{Reader, events::Event};
 
 /// Values made of what is special somewhere.
 fn value() -> impl Strategy<Value = String> {
@@ -98,6 +99,56 @@ fn xml_tree() -> impl Strategy<Value = String> {
     tree.prop_map(|inner| format!("<ROOT>{inner}</ROOT>"))
 }
 
+/// Names in the order of their tags, and the values of leaves, by a reader that others wrote.
+fn by_quick_xml(text: &str) -> Option<Vec<String>> {
+    let mut reader = Reader::from_str(text);
+    let (mut told, mut value, mut leaf) = (Vec::new(), String::new(), false);
+    loop {
+        match reader.read_event().ok()? {
+            Event::Start(tag) => {
+                told.push(tag.name().into_inner().to_owned());
+                value.clear();
+                leaf = true;
+            }
+            Event::Empty(tag) => {
+                told.extend([tag.name().into_inner().to_owned(), "=".to_owned(), "/".to_owned()]);
+                leaf = false;
+            }
+            Event::End(_) => {
+                if leaf {
+                    told.push(format!("={}", value.trim()));
+                }
+                told.push("/".to_owned());
+                leaf = false;
+            }
+            Event::Text(piece) => value.push_str(&piece.xml10_content()),
+            Event::CData(piece) => value.push_str(&piece.xml10_content()),
+            Event::GeneralRef(name) => match (&*name, name.resolve_char_ref().ok()?) {
+                (_, Some(character)) => value.push(character),
+                ("lt", _) => value.push('<'),
+                ("gt", _) => value.push('>'),
+                ("amp", _) => value.push('&'),
+                ("quot", _) => value.push('"'),
+                ("apos", _) => value.push('\''),
+                _ => return None,
+            },
+            Event::Eof => return Some(told),
+            _ => {}
+        }
+    }
+}
+
+fn by_us(element: Element<'_>, told: &mut Vec<String>) {
+    told.push(element.name().to_owned());
+    if element.is_leaf() {
+        told.push(format!("={}", element.text().trim()));
+    }
+    for child in element.children() {
+        by_us(child, told);
+    }
+    told.push("/".to_owned());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -163,6 +214,18 @@ proptest! {
         let document = Document::parse(&xml).unwrap();
         let written = document.to_xml();
         prop_assert_eq!(Document::parse(&written).unwrap().to_xml(), written);
+    }
+
+    /// Our reader of XML takes nothing that another one refuses, and reads the same.
+    #[test]
+    fn our_xml_is_everybodys_xml(text in prop_oneof![nearly_xml(), xml_tree()]) {
+        if !text.trim_start().starts_with('{')
+            && let Ok(document) = Document::parse(&text)
+        {
+            let mut told = Vec::new();
+            by_us(document.root(), &mut told);
+            prop_assert_eq!(Some(told), by_quick_xml(&text), "{}", text);
+        }
     }
 
     /// A hostile user of A writes what he likes into his VM; the template for B has the attributes of the VM and no

@@ -1,6 +1,6 @@
 //! Both readers, the well-meant and the hostile.
 
-use std::io::{BufReader, Cursor};
+use std::io::{BufReader, Cursor, Read, Result as IoResult};
 
 use super::*;
 
@@ -137,20 +137,8 @@ fn long_and_wide_documents_are_refused_at_the_limit() {
 #[test]
 fn an_endless_object_in_a_stream_stops_at_the_limit() {
     for endless in ["<A>x</A>", "xxxxxxxx", "<!--xxxx-->"] {
-        struct Endless(&'static [u8], usize, u64);
-        impl std::io::Read for Endless {
-            fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
-                for byte in &mut *into {
-                    *byte = self.0[self.1 % self.0.len()];
-                    self.1 += 1;
-                }
-                self.2 += u64::try_from(into.len()).unwrap();
-                assert!(self.2 < 1 << 24, "it read on and on");
-                Ok(into.len())
-            }
-        }
         let limits = Limits { bytes: 1 << 16, ..Limits::default() };
-        let input = Cursor::new(b"<VM_POOL><VM><T>").chain_endless(Endless(endless.as_bytes(), 0, 0));
+        let input = Cursor::new(b"<VM_POOL><VM><T>").chain(Endless { piece: endless.as_bytes(), read: 0 });
         let mut pool = Pool::within(BufReader::new(input), &limits);
         let error = pool.next().unwrap().unwrap_err();
         assert!(matches!(error.why, Why::TooLong(_) | Why::Mixed), "{endless}: {error}");
@@ -158,13 +146,22 @@ fn an_endless_object_in_a_stream_stops_at_the_limit() {
     }
 }
 
-trait ChainEndless: std::io::Read + Sized {
-    fn chain_endless<R: std::io::Read>(self, other: R) -> std::io::Chain<Self, R> {
-        self.chain(other)
-    }
+/// The same bytes again and again, and a panic for a reader that reads on and on.
+struct Endless {
+    piece: &'static [u8],
+    read: usize,
 }
 
-impl<T: std::io::Read> ChainEndless for T {}
+impl Read for Endless {
+    fn read(&mut self, into: &mut [u8]) -> IoResult<usize> {
+        for byte in &mut *into {
+            *byte = self.piece[self.read % self.piece.len()];
+            self.read += 1;
+        }
+        assert!(self.read < 1 << 24, "it read on and on");
+        Ok(into.len())
+    }
+}
 
 #[test]
 fn a_pool_gives_its_objects_one_by_one_and_ends() {

@@ -36,7 +36,7 @@ pub fn at_b(vm: &Vm, there: &NewVm, b: &Capture) -> Vec<Finding> {
     if let Some(version) = b.version {
         newer(vm, version, &mut findings);
     }
-    findings.sort_by(|one, other| one.severity.cmp(&other.severity));
+    findings.sort_by_key(|finding| finding.severity);
     findings
 }
 

@@ -117,14 +117,8 @@ fn registered(
             datastore: datastore(job, vm, disk, source),
         },
     )?;
-    if let Some(was) = disk.image() {
-        if was != name {
-            job.changes.push(Change::changed(
-                element.child("IMAGE").unwrap_or(element),
-                Reason::Mapped,
-                &name,
-            ));
-        }
+    if disk.image().is_some_and(|was| was != name) {
+        job.changes.push(Change::changed(element.child("IMAGE").unwrap_or(element), Reason::Mapped, &name));
     }
     let vector = kept(job, element, source.kind, &name, &new.owner.user);
     Some(NewDisk { vector, image: Some(new) })

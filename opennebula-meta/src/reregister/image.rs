@@ -167,7 +167,9 @@ pub(super) fn build(job: &mut Job<'_>, origin: Origin<'_>) -> Option<NewImage> {
     }
     inner.edit(&mut template, &map.image);
     inner.check(&template);
-    job.problems.append(&mut inner.problems);
+    for problem in inner.problems {
+        job.problem(problem);
+    }
     Some(NewImage {
         after: calls(&owner, origin.permissions),
         name: origin.name,

@@ -36,7 +36,8 @@ pub(super) fn action(
     }
     let time = vector.get("TIME").unwrap_or_default().to_owned();
     // A time such as +3600 counts from the VM's start.
-    let (Ok(due), Some(now)) = (time.parse::<u64>(), job.map.now.or(printed)) else { return Some(vector) };
+    let due = if time.starts_with('+') { None } else { time.parse::<u64>().ok() };
+    let (Some(due), Some(now)) = (due, job.map.now.or(printed)) else { return Some(vector) };
     if due > now.0 {
         return Some(vector);
     }

@@ -42,10 +42,10 @@ pub(super) fn convert(vm: &Vm, images: &Images, site_map: &SiteMap) -> Result<Ne
     let groups = security_groups(vm);
     let cards = nic::cards(&mut job, vm, &groups);
     let nic_numbers = cards.numbers;
-    for card in cards.nics {
+    for card in cards.nics.into_iter().filter(|card| !card.is_empty()) {
         rest.push_vector(Key::literal("NIC"), card);
     }
-    for alias in cards.aliases {
+    for alias in cards.aliases.into_iter().filter(|alias| !alias.is_empty()) {
         rest.push_vector(Key::literal("NIC_ALIAS"), alias);
     }
     if let Some(context) = context::context(&mut job, vm, images) {

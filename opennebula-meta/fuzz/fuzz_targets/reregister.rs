@@ -1,0 +1,35 @@
+//! A whole VM: whatever it holds, the template for B reads back as it was written, and nothing of the way panics.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use opennebula_meta::{
+    Capture, Images, SiteMap, Template, Vm,
+    drift,
+    lint::{self, Around},
+    record::{Record, Stamp},
+    reregister, source,
+};
+
+fuzz_target!(|bytes: &[u8]| {
+    let Ok(text) = str::from_utf8(bytes) else { return };
+    let Ok(vm) = Vm::parse(text) else { return };
+    let (images, map) = (Images::default(), SiteMap::default());
+    let _ = source::disks(&vm);
+    let _ = lint::vm(&vm, &Around { images: &images, site_map: &map, mirrored: None });
+    if let Ok(there) = reregister::vm(&vm, &images, &map) {
+        let xml = there.template.to_xml().expect("a template that was handed over can be written");
+        assert_eq!(Template::parse(&xml).expect("our own XML"), there.template);
+        let capture = Capture { vms: vec![vm.clone()], ..Capture::default() };
+        let _ = lint::at_b(&vm, &there, &capture);
+        let _ = serde_json_free(&there.changes);
+    }
+    let capture = Capture { vms: vec![vm], ..Capture::default() };
+    assert_eq!(drift::between(&capture, &capture), []);
+    let record = Record::new(capture, Stamp::default());
+    assert_eq!(Record::parse(&record.to_json()).expect("our own record").address(), record.address());
+});
+
+/// Spells every change out.
+fn serde_json_free(changes: &[reregister::Change]) -> String {
+    changes.iter().map(ToString::to_string).collect()
+}
