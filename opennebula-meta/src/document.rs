@@ -133,6 +133,11 @@ impl Document {
         }
     }
 
+    /// The element of this number, as [`Element::number_in_document`] gave it.
+    pub(crate) fn at(&self, at: u32) -> Element<'_> {
+        Element { document: self, at }
+    }
+
     /// The root element.
     #[must_use]
     pub fn root(&self) -> Element<'_> {
@@ -325,6 +330,11 @@ impl<'a> Element<'a> {
     #[must_use]
     pub fn path(self) -> String {
         self.document.0.path(self.at)
+    }
+
+    /// A number by which [`Document::at`] finds this element again.
+    pub(crate) fn number_in_document(self) -> u32 {
+        self.at
     }
 
     /// This element, to keep.

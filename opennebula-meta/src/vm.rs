@@ -29,6 +29,9 @@ pub struct Vm {
     id: VmId,
     secrets: Secrets,
     document: Document,
+    /// Where `TEMPLATE` and `USER_TEMPLATE` are: they are asked for again and again.
+    template: Option<u32>,
+    user_template: Option<u32>,
 }
 
 /// Whether `CONTEXT/PASSWORD` and its like are as the user wrote them. The document does not say; who asked for it
@@ -127,13 +130,13 @@ impl Vm {
     /// `TEMPLATE`.
     #[must_use]
     pub fn template(&self) -> Option<Element<'_>> {
-        self.root().child("TEMPLATE")
+        self.template.map(|at| self.document.at(at))
     }
 
     /// `USER_TEMPLATE`.
     #[must_use]
     pub fn user_template(&self) -> Option<Element<'_>> {
-        self.root().child("USER_TEMPLATE")
+        self.user_template.map(|at| self.document.at(at))
     }
 
     /// `TEMPLATE/CONTEXT`.
@@ -202,6 +205,9 @@ impl TryFrom<Document> for Vm {
         let root = document.root();
         expect_root(root, "VM")?;
         root.required("NAME")?;
-        Ok(Self { id: root.required_number("ID")?, secrets: Secrets::Unknown, document })
+        let at = |name| root.child(name).map(Element::number_in_document);
+        let (template, user_template) = (at("TEMPLATE"), at("USER_TEMPLATE"));
+        let id = root.required_number("ID")?;
+        Ok(Self { id, secrets: Secrets::Unknown, document, template, user_template })
     }
 }

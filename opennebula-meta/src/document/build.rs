@@ -123,6 +123,13 @@ impl Builder {
 
     /// Opens an element below the innermost open one. `offset` is where it stands in the input.
     pub(super) fn open(&mut self, name: &str, offset: u64) -> Result<(), Why> {
+        let number = self.enter(name, offset)?;
+        self.open.push((number, 0));
+        Ok(())
+    }
+
+    /// Adds an element below the innermost open one, without a value as yet.
+    fn enter(&mut self, name: &str, offset: u64) -> Result<u32, Why> {
         let tree = &mut self.tree;
         if self.open.len() >= self.limits.depth {
             return Err(Why::TooDeep(self.limits.depth));
@@ -172,7 +179,18 @@ impl Builder {
             repeated: ordinal > 0,
             ..NOWHERE
         });
-        self.open.push((number, 0));
+        Ok(number)
+    }
+
+    /// An element with a value and nothing below it, below the innermost open one.
+    pub(super) fn leaf(&mut self, name: &str, value: &str, offset: u64) -> Result<(), Why> {
+        self.enter(name, offset)?;
+        self.tree.text.push_str(value);
+        let end = self.end();
+        if let Some(entry) = self.tree.entries.last_mut() {
+            entry.value.to = end;
+            entry.stated = true;
+        }
         Ok(())
     }
 

@@ -21,6 +21,9 @@ static CDATA_END: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("]]>"
 static COMMENT_END: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("-->"));
 static INSTRUCTION_END: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("?>"));
 
+/// What is a short value.
+const SHORT: usize = 48;
+
 /// The longest reference that is looked at, `&` and `;` included: `&#x10FFFF;` and some zeros.
 const REFERENCE_MAX: usize = 40;
 
@@ -163,6 +166,9 @@ impl<R: BufRead> Tokens<R> {
             return Err(Why::Xml(Syntax::Name));
         }
         let plain = self.window.bytes().get(name_end) == Some(&b'>');
+        if plain && !self.starts.is_empty() && self.leaf(builder, from, name_end)? {
+            return Ok(Step::Closed);
+        }
         let end = if plain { name_end } else { self.tag_end(name_end)? };
         let empty = end > name_end && self.window.bytes().get(end - 1) == Some(&b'/');
         if self.starts.is_empty() && !root {
@@ -178,6 +184,44 @@ impl<R: BufRead> Tokens<R> {
         }
         self.window.at = end + 1;
         Ok(if empty { Step::Closed } else { Step::Open })
+    }
+
+    /// `<NAME><![CDATA[value]]></NAME>` or `<NAME>value</NAME>`, which is nearly all that OpenNebula writes, in one
+    /// go if it is short and all there; whether it was.
+    fn leaf(&mut self, builder: &mut Builder, from: usize, name_end: usize) -> Result<bool, Why> {
+        if self.window.has_returns {
+            return Ok(false);
+        }
+        let bytes = self.window.bytes();
+        let behind = bytes.get(name_end + 1..).unwrap_or_default();
+        let (value_from, length, end) = match behind.strip_prefix(b"<![CDATA[") {
+            Some(value) => {
+                let Some(length) = short_end(value) else { return Ok(false) };
+                (name_end + 10, length, name_end + 10 + length + 3)
+            }
+            None => {
+                let near = behind.get(..SHORT).unwrap_or(behind);
+                let Some(length) = near.iter().position(|byte| matches!(byte, b'<' | b'&')) else {
+                    return Ok(false);
+                };
+                // Blanks alone are indentation; the long way knows.
+                if near.first().is_none_or(|byte| matches!(byte, b'<' | b'&') || byte.is_ascii_whitespace()) {
+                    return Ok(false);
+                }
+                (name_end + 1, length, name_end + 1 + length)
+            }
+        };
+        let name = bytes.get(from..name_end).unwrap_or_default();
+        let tag = bytes.get(end..).unwrap_or_default();
+        let closed = tag.strip_prefix(b"</").and_then(|tag| tag.strip_prefix(name)).and_then(<[u8]>::first);
+        if closed != Some(&b'>') {
+            return Ok(false);
+        }
+        let name = self.window.slice(from, name_end);
+        let value = self.window.slice(value_from, value_from + length);
+        builder.leaf(name, value, self.window.offset(self.window.at))?;
+        self.window.at = end + name.len() + 3;
+        Ok(true)
     }
 
     /// The `>` of a tag, past its attributes, whose values may contain one.
@@ -271,7 +315,7 @@ impl<R: BufRead> Tokens<R> {
 
 /// The length of a short value in CDATA; most are, and a search that is made for long texts costs more than they.
 fn short_end(rest: &[u8]) -> Option<usize> {
-    let near = rest.get(..48).unwrap_or(rest);
+    let near = rest.get(..SHORT).unwrap_or(rest);
     let end = near.iter().position(|byte| *byte == b']')?;
     rest.get(end..)?.starts_with(b"]]>").then_some(end)
 }

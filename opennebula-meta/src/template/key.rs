@@ -84,8 +84,8 @@ impl Key {
 
 fn is_name(name: &str) -> bool {
     // Nearly every name is plain.
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-    if name.bytes().all(plain) {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() | (byte == b'_');
+    if name.bytes().fold(true, |all, byte| all & plain(byte)) {
         return name.bytes().next().is_some_and(|first| !first.is_ascii_digit());
     }
     let mut characters = name.chars();

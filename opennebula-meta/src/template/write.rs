@@ -56,7 +56,8 @@ impl Display for Codepoint {
 /// What both forms refuse in a value.
 fn check(value: &str) -> Result<(), Unfit> {
     // Nearly every value is short, plain ASCII; look at characters only where one is not.
-    if value.bytes().all(|byte| (0x20..0x7F).contains(&byte) && byte != b']') {
+    let special = |byte: u8| !(0x20..0x7F).contains(&byte) | (byte == b']');
+    if !value.bytes().fold(false, |found, byte| found | special(byte)) {
         return Ok(());
     }
     if value.contains("]]>") {
