@@ -4,6 +4,8 @@
 //! it in one pass with this crate and with `benches/pool.py`, and checks that both wrote the same bytes. Without a
 //! Python that has lxml the peer is reported as absent, and the run fails unless `PEER=absent` allows it.
 //!
+//! Where that Python has pyone too, the time that pyone takes only to read the pool is told beside it.
+//!
 //! `VMS=50000` changes the number, `PYTHON=/usr/bin/python3` the interpreter.
 
 use std::{
@@ -93,31 +95,48 @@ fn median(mut times: Vec<Duration>) -> Duration {
     times.get(times.len() / 2).copied().unwrap_or_default()
 }
 
-/// The peer's own time and what it wrote; `None` where there is no Python with lxml.
-fn peer(path: &Path) -> Outcome<Option<(Duration, Work)>> {
+/// A Python that has this module, if there is one.
+fn python_with(module: &str) -> Option<String> {
     let named = env::var("PYTHON").ok();
     let candidates = named.as_deref().map_or(vec!["python3", "/usr/bin/python3"], |python| vec![python]);
-    for python in candidates {
-        let has_lxml = Command::new(python).args(["-c", "import lxml.etree"]).output();
-        if !has_lxml.is_ok_and(|output| output.status.success()) {
-            continue;
-        }
-        let output = Command::new(python).arg(crate_path("benches/pool.py")).arg(path).output()?;
-        if !output.status.success() {
-            return Err(String::from_utf8_lossy(&output.stderr).into_owned().into());
-        }
-        let text = String::from_utf8(output.stdout)?;
-        let words: Vec<&str> = text.split_whitespace().collect();
-        let [seconds, vms, images, changes, digest] = words.as_slice() else { return Err(text.into()) };
-        let work = Work {
-            vms: vms.parse()?,
-            images: images.parse()?,
-            changes: changes.parse()?,
-            digest: (*digest).to_owned(),
-        };
-        return Ok(Some((Duration::from_secs_f64(seconds.parse()?), work)));
+    let import = format!("import {module}");
+    let has = |python: &&str| {
+        Command::new(python).args(["-c", &import]).output().is_ok_and(|out| out.status.success())
+    };
+    candidates.into_iter().find(has).map(str::to_owned)
+}
+
+/// What the peer prints.
+fn run_peer(python: &str, path: &Path, more: &[&str]) -> Outcome<Vec<String>> {
+    let output = Command::new(python).arg(crate_path("benches/pool.py")).arg(path).args(more).output()?;
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).into_owned().into());
     }
-    Ok(None)
+    Ok(String::from_utf8(output.stdout)?.split_whitespace().map(str::to_owned).collect())
+}
+
+/// The peer's own time and what it wrote; `None` where there is no Python with lxml.
+fn peer(path: &Path) -> Outcome<Option<(Duration, Work)>> {
+    let Some(python) = python_with("lxml.etree") else { return Ok(None) };
+    let words = run_peer(&python, path, &[])?;
+    let [seconds, vms, images, changes, digest] = words.as_slice() else {
+        return Err(words.join(" ").into());
+    };
+    let work = Work {
+        vms: vms.parse()?,
+        images: images.parse()?,
+        changes: changes.parse()?,
+        digest: digest.clone(),
+    };
+    Ok(Some((Duration::from_secs_f64(seconds.parse()?), work)))
+}
+
+/// The time that pyone takes to read the pool; `None` where there is no Python with it.
+fn pyone(path: &Path) -> Outcome<Option<Duration>> {
+    let Some(python) = python_with("pyone") else { return Ok(None) };
+    let words = run_peer(&python, path, &["pyone"])?;
+    let [seconds, _] = words.as_slice() else { return Err(words.join(" ").into()) };
+    Ok(Some(Duration::from_secs_f64(seconds.parse()?)))
 }
 
 fn main() -> Outcome<()> {
@@ -145,8 +164,15 @@ fn main() -> Outcome<()> {
         println!("ours_peak_rss_kib_after_{}_mib {small_kib}", mib(small));
         println!("ours_peak_rss_kib_after_{}_mib {large_kib}", mib(bytes));
     }
-    let peer = peer(&path);
+    let (peer, pyone) = (peer(&path), pyone(&path));
     fs::remove_file(&path)?;
+    match pyone? {
+        Some(theirs) => {
+            println!("pyone_read_only_cpu_ms {}", theirs.as_millis());
+            println!("pyone_read_only_over_ours {:.1}", theirs.as_secs_f64() / ours.as_secs_f64());
+        }
+        None => println!("pyone_read_only_cpu_ms absent"),
+    }
     match peer? {
         Some((theirs, their_work)) => {
             println!("lxml_cpu_ms {}", theirs.as_millis());

@@ -167,6 +167,20 @@ impl Tree {
         self.entries.get(index(at)).copied().unwrap_or(build::NOWHERE)
     }
 
+    /// The first entry below `at` that bears this name. Most names are told apart by their length.
+    fn child(&self, at: u32, name: &str) -> Option<u32> {
+        let mut child = self.entries.get(index(at))?.first_child;
+        while child != 0 {
+            let entry = self.entries.get(index(child))?;
+            let (from, to) = (index(entry.name.from), index(entry.name.to));
+            if to - from == name.len() && self.text.as_bytes().get(from..to) == Some(name.as_bytes()) {
+                return Some(child);
+            }
+            child = entry.next;
+        }
+        None
+    }
+
     /// Names from the root to this entry.
     fn path(&self, at: u32) -> String {
         let mut path = String::with_capacity(48);
@@ -263,7 +277,7 @@ impl<'a> Element<'a> {
     /// The first element below that bears this name.
     #[must_use]
     pub fn child(self, name: &str) -> Option<Element<'a>> {
-        self.children().find(|child| child.name() == name)
+        self.document.0.child(self.at, name).map(|at| Element { document: self.document, at })
     }
 
     /// The value of the first element below that bears this name.

@@ -72,6 +72,10 @@ pub struct Vector {
 }
 
 impl Template {
+    pub(crate) fn with_capacity(count: usize) -> Self {
+        Self { attributes: Vec::with_capacity(count) }
+    }
+
     /// A template without attributes.
     #[must_use]
     pub fn new() -> Self {
@@ -222,6 +226,10 @@ impl FromIterator<(Key, Value)> for Template {
 }
 
 impl Vector {
+    pub(crate) fn with_capacity(count: usize) -> Self {
+        Self { pairs: Vec::with_capacity(count) }
+    }
+
     /// A vector without attributes. It can be built on, but not written: OpenNebula stores nothing for it.
     #[must_use]
     pub fn new() -> Self {

@@ -14,7 +14,7 @@ pub(super) fn context(job: &mut Job<'_>, vm: &Vm, images: &Images) -> Option<Vec
     let context = vm.context()?;
     // Only then does OpenNebula write ETHn_*; otherwise they are the user's own.
     let written = context.is_yes("NETWORK");
-    let mut vector = Vector::new();
+    let mut vector = Vector::with_capacity(16);
     for field in context.children() {
         let (name, text) = (field.name(), field.text());
         let reason = match name {

@@ -151,7 +151,7 @@ fn empty(job: &mut Job<'_>, disk: Disk<'_>) -> NewDisk {
 
 /// What stays of a disk that has an image at B.
 fn kept(job: &mut Job<'_>, element: Element<'_>, kind: DiskKind, image: &str, owner: &str) -> Vector {
-    let mut vector = Vector::new();
+    let mut vector = Vector::with_capacity(8);
     vector.push(Key::literal("IMAGE"), image);
     vector.push(Key::literal("IMAGE_UNAME"), owner);
     for field in element.children() {

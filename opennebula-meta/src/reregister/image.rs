@@ -110,7 +110,7 @@ pub(super) fn build(job: &mut Job<'_>, origin: Origin<'_>) -> Option<NewImage> {
     let known = origin.known.map(Image::root);
     let free = known.and_then(|root| root.child("TEMPLATE"));
 
-    let mut template = Template::new();
+    let mut template = Template::with_capacity(12);
     let mut single = |key: &'static str, value: &str| template.push_single(Key::literal(key), value);
     single("NAME", &origin.name);
     single("TYPE", word.unwrap_or_default());

@@ -47,7 +47,7 @@ pub(super) fn card(
     groups: &BTreeMap<String, String>,
     renamed: &BTreeMap<String, String>,
 ) -> Vector {
-    let mut card = Vector::new();
+    let mut card = Vector::with_capacity(8);
     let address = network(job, nic, &mut card);
     let on_network = nic.filled("NETWORK").is_some();
     for field in nic.children() {

@@ -20,6 +20,7 @@ use crate::{
 /// See [`super::vm`].
 pub(super) fn convert(vm: &Vm, images: &Images, site_map: &SiteMap) -> Result<NewVm, Error> {
     let mut job = Job::new(site_map);
+    job.changes.reserve(256);
     let name = format!("{}{}", vm.name(), site_map.name_suffix);
     job.check_name(&name);
     if name != vm.name() {
@@ -35,9 +36,9 @@ pub(super) fn convert(vm: &Vm, images: &Images, site_map: &SiteMap) -> Result<Ne
         }
     }
 
-    let mut template = Template::new();
+    let mut template = Template::with_capacity(64);
     template.push_single(Key::literal("NAME"), name.clone());
-    let mut rest = Template::new();
+    let mut rest = Template::with_capacity(64);
     let (registrations, disk_numbers) = disks(&mut job, vm, images, &mut rest);
     let groups = security_groups(vm);
     let cards = nic::cards(&mut job, vm, &groups);

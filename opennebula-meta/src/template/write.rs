@@ -126,7 +126,7 @@ fn quote(value: &str, out: &mut String) -> Result<(), Unfit> {
 
 /// The XML form.
 pub(super) fn xml(template: &Template) -> Result<String, Refused> {
-    let mut out = String::with_capacity(template.attributes().len() * 48 + 32);
+    let mut out = String::with_capacity(template.attributes().len() * 128 + 32);
     out.push_str("<TEMPLATE>");
     for (at, attribute) in template.attributes().iter().enumerate() {
         let refuse = |inner: Option<&Key>, unfit| refused(template, at, inner, unfit);
