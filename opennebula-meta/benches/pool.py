@@ -157,6 +157,8 @@ class Conversion:
             if tag in ("DISK_ID", "VMID", "ONEGATE_ENDPOINT", "FILES") or DEVICE.match(tag) or (
                     written and CARD.match(tag)):
                 self.drop(field, "rule")
+            elif tag == "PASSWORD" and value:
+                self.drop(field, "cipher text")
             elif "@^_^@" in value:
                 raise ValueError(tag)
             elif DOLLAR.search(value):

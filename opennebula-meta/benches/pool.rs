@@ -61,7 +61,7 @@ fn convert(path: &Path) -> Outcome<Work> {
     let mut digest = Sha256::new();
     let mut work = Work { vms: 0, images: 0, changes: 0, digest: String::new() };
     for vm in Vm::stream(BufReader::with_capacity(1 << 16, File::open(path)?)) {
-        let vm = vm?.with_secrets(Secrets::Decrypted);
+        let vm = vm?.with_secrets(Secrets::Encrypted);
         let there = reregister::vm(&vm, &images, &map)?;
         digest.update(there.template.to_xml()?);
         for image in &there.images {

@@ -153,8 +153,8 @@ pub enum Drift {
         image: ImageId,
         /// Its name.
         name: String,
-        /// Whether it is persistent now.
-        persistent: bool,
+        /// What it is now.
+        to: Persistence,
     },
     /// An image has another name, size, source, owner or datastore.
     ImageChanged {
@@ -288,7 +288,7 @@ fn compare(old: &Vm, new: &Vm, drift: &mut Vec<Drift>) {
     if old.owner() != new.owner() {
         drift.push(Drift::OwnerChanged { vm, from: old.owner(), to: new.owner() });
     }
-    if let (Some(before), Some(after)) = (disks(old, drift), disks(new, drift)) {
+    if let (Some(before), Some(after)) = (disks(old, &mut Vec::new()), disks(new, drift)) {
         for disk in &before {
             match after.iter().find(|other| other.disk == disk.disk) {
                 Some(other) => compare_disks(disk, other, drift),
@@ -338,7 +338,7 @@ fn compare_images(old: &Image, new: &Image, drift: &mut Vec<Drift>) {
         drift.push(Drift::PersistenceSwitched {
             image: new.id(),
             name: new.name().to_owned(),
-            persistent: new.persistence() == Persistence::Persistent,
+            to: new.persistence(),
         });
     }
     let fields = fields::of_images(old, new);

@@ -5,6 +5,8 @@
 
 use std::{fmt::Debug, io::BufRead};
 
+use serde::Serialize;
+
 use crate::{
     document::{Document, Element, Error, Pool, Why, pool},
     id::{DatastoreId, ImageId, Mebibytes},
@@ -180,7 +182,7 @@ pub(crate) fn expect_root(root: Element<'_>, expected: &'static str) -> Result<(
 }
 
 /// Whether an image keeps what its VM writes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Persistence {
     /// The VM writes to the image itself.
     Persistent,

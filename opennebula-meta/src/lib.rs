@@ -8,7 +8,8 @@
 //! # The whole path
 //!
 //! **Capture** at A, as a member of `oneadmin`, and often. `onevm list -x --extended` (`one.vmpool.infoextended`) has
-//! everything; the plain list is short, and its disks cannot be mapped. `oneimage list -x` tells types and owners.
+//! everything but passwords, which it shows as cipher text of A: ask for those VMs with `onevm show -x --decrypt`. The
+//! plain list is short, and its disks cannot be mapped. `oneimage list -x` tells types and owners.
 //!
 //! ```
 //! # const VMS: &str = include_str!("../testdata/documents/6.10.3/vmpool-extended.xml");
@@ -17,7 +18,7 @@
 //!
 //! let mut capture = Capture::default();
 //! for vm in Vm::stream(VMS.as_bytes()) {
-//!     capture.vms.push(vm?.with_secrets(Secrets::Decrypted));
+//!     capture.vms.push(vm?.with_secrets(Secrets::Encrypted));
 //! }
 //! capture.images = Image::parse_pool(IMAGES)?.into();
 //!

@@ -38,8 +38,9 @@ pub struct SiteMap {
     pub users: BTreeMap<String, String>,
     /// Groups of A and of B.
     pub groups: BTreeMap<String, String>,
-    /// Clusters of A and of B, by number, for `CLUSTER_ID` in `SCHED_REQUIREMENTS`.
-    pub clusters: BTreeMap<ClusterId, ClusterId>,
+    /// Clusters of A, by number, and their number at B, for `CLUSTER_ID` in `SCHED_REQUIREMENTS`. (The number is text
+    /// here: keys of tables are.)
+    pub clusters: BTreeMap<String, ClusterId>,
     /// Security groups of A, by name, and their *number* at B: a NIC takes numbers only. What is not listed is left
     /// to the network, which adds its own groups anyway.
     pub security_groups: BTreeMap<String, u32>,

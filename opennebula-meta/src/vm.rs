@@ -38,9 +38,9 @@ pub struct Vm {
 /// knows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Secrets {
-    /// Read with `--decrypt` (`one.vm.info(id, true)`), or from `one.vmpool.infoextended`'s equivalent.
+    /// Read with `onevm show --decrypt` (`one.vm.info(id, true)`).
     Decrypted,
-    /// Read without: the values are cipher text under site A's key, and useless at B.
+    /// Read without, or from a pool, `one.vmpool.infoextended` included (observed on 6.10.3): the values are cipher text under site A's key, and useless at B.
     Encrypted,
     /// Nobody said. A value that looks like cipher text is then taken as such.
     #[default]

@@ -4,7 +4,7 @@
 use libfuzzer_sys::fuzz_target;
 use opennebula_meta::{
     Capture, Images, SiteMap, Template, Vm,
-    drift,
+    drift::{self, Drift},
     lint::{self, Around},
     record::{Record, Stamp},
     reregister, source,
@@ -21,15 +21,16 @@ fuzz_target!(|bytes: &[u8]| {
         assert_eq!(Template::parse(&xml).expect("our own XML"), there.template);
         let capture = Capture { vms: vec![vm.clone()], ..Capture::default() };
         let _ = lint::at_b(&vm, &there, &capture);
-        let _ = serde_json_free(&there.changes);
+        let _ = spelled(&there.changes);
     }
     let capture = Capture { vms: vec![vm], ..Capture::default() };
-    assert_eq!(drift::between(&capture, &capture), []);
+    let told = drift::between(&capture, &capture);
+    assert!(told.iter().all(|one| matches!(one, Drift::Unreadable { .. })), "{told:?}");
     let record = Record::new(capture, Stamp::default());
     assert_eq!(Record::parse(&record.to_json()).expect("our own record").address(), record.address());
 });
 
 /// Spells every change out.
-fn serde_json_free(changes: &[reregister::Change]) -> String {
+fn spelled(changes: &[reregister::Change]) -> String {
     changes.iter().map(ToString::to_string).collect()
 }

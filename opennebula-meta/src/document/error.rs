@@ -80,6 +80,9 @@ pub enum Why {
     /// More elements than [`Limits::elements`](super::Limits::elements).
     #[error("more than {0} elements")]
     TooMany(usize),
+    /// JSON with a name that no element can have.
+    #[error("a name that no element can have")]
+    Name,
     /// Text beside elements: no document of OpenNebula has that, and one of the two would be lost.
     #[error("text beside elements")]
     Mixed,

@@ -15,6 +15,7 @@ use serde_json::{Error as JsonError, value::RawValue};
 use super::{
     Document, Error, Limits, Place, Why,
     build::{Builder, Lines, Piece},
+    xml::is_name,
 };
 
 /// Reads one document.
@@ -92,6 +93,10 @@ impl<'a> Source<'a> {
         let offset = self.offset(value);
         let refused = |builder: &Builder, why| builder.error(offset, &self.lines, why);
         let raw = value.get();
+        // Anything can be a name in JSON; what cannot be an element would become something else as XML.
+        if !is_name(name) {
+            return Err(refused(builder, Why::Name));
+        }
         if raw.starts_with('[') {
             // A list in a list, or a list as the whole document.
             return Err(refused(builder, Why::Shape));

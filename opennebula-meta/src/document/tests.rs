@@ -91,6 +91,9 @@ fn what_is_malformed_is_refused_with_its_reason() {
     assert!(matches!(why("{\"VM\": {\"A\": [[1]]}}"), Why::Shape));
     assert!(matches!(why("{\"A\": {}, \"B\": {}}"), Why::Shape));
     assert!(matches!(why("{}"), Why::Shape));
+    for name in ["", "A B", "A><B", "A/", "1A", "-A", "A=", "\\u0000"] {
+        assert!(matches!(why(&format!("{{\"VM\": {{\"{name}\": \"x\"}}}}")), Why::Name), "{name:?}");
+    }
     assert!(matches!(why("no document at all"), Why::Trailing));
     assert!(matches!(
         Document::parse_bytes(b"<VM>\n<A>\xff</A></VM>").unwrap_err(),

@@ -161,8 +161,7 @@ impl<R: BufRead> Tokens<R> {
                 }
             }
         }
-        let first = self.window.bytes().get(from).copied().unwrap_or(b'>');
-        if name_end == from || first.is_ascii_digit() || matches!(first, b'-' | b'.') {
+        if !starts_name(self.window.bytes().get(from..name_end).unwrap_or_default()) {
             return Err(Why::Xml(Syntax::Name));
         }
         let plain = self.window.bytes().get(name_end) == Some(&b'>');
@@ -326,6 +325,15 @@ fn value_of(builder: &mut Builder, value: &str, piece: Piece, has_returns: bool)
         return builder.text(&value.replace("\r\n", "\n").replace('\r', "\n"), piece);
     }
     builder.text(value, piece)
+}
+
+/// Whether this can be the name of an element.
+pub(super) fn is_name(name: &str) -> bool {
+    starts_name(name.as_bytes()) && name.bytes().all(is_of_name)
+}
+
+fn starts_name(name: &[u8]) -> bool {
+    name.first().is_some_and(|first| !first.is_ascii_digit() && !matches!(first, b'-' | b'.'))
 }
 
 fn is_of_name(byte: u8) -> bool {

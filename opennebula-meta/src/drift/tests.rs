@@ -120,7 +120,10 @@ fn a_switched_persistence_is_told() {
     };
     let switched = IMAGE.replace("<PERSISTENT>1</PERSISTENT>", "<PERSISTENT>0</PERSISTENT>");
     let drift = between(&with(IMAGE), &with(&switched));
-    assert!(matches!(&drift[..], [Drift::PersistenceSwitched { persistent: false, .. }]), "{drift:?}");
+    assert!(
+        matches!(&drift[..], [Drift::PersistenceSwitched { to: Persistence::NonPersistent, .. }]),
+        "{drift:?}"
+    );
     assert!(matches!(&between(&with(IMAGE), &Capture::default())[..], [Drift::ImageGone { .. }]));
 }
 
@@ -149,4 +152,17 @@ fn a_vm_whose_disks_cannot_be_told_is_told() {
     let short = BEFORE.replace("<SOURCE><![CDATA[one/one-0]]></SOURCE>", "");
     let drift = against(&capture(&short), &Mirrored::default(), None);
     assert!(matches!(&drift[..], [Drift::Unreadable { error, .. }] if error.contains("SOURCE")), "{drift:?}");
+}
+
+/// Somebody renamed the mirrored image by hand: no name tells, the identity does.
+#[test]
+fn protection_is_followed_by_identity_to_any_name() {
+    let before =
+        mirrored(&[("one/one-0-0-0", "f0", 256), ("one/one-1", "f1", 128), ("one/one-sys-0-2", "f2", 64)]);
+    let after = mirrored(&[("one/kept", "f0", 256), ("one/one-1", "f1", 128), ("one/one-sys-0-2", "f2", 64)]);
+    let drift = against(&capture(BEFORE), &after, Some(&before));
+    assert!(
+        matches!(&drift[0], Drift::ProtectionMoved { carrier, global_id, .. } if carrier.name() == "kept" && global_id == "f0"),
+        "{drift:?}"
+    );
 }

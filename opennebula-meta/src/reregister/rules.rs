@@ -60,7 +60,6 @@ pub(super) fn acts(key: &str) -> bool {
             | "EMULATOR"
             | "TPM"
             | "VMGROUP"
-            | "SCHED_ACTION"
             | "BACKUP_CONFIG"
     )
 }

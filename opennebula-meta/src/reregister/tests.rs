@@ -216,6 +216,12 @@ fn actions_whose_time_has_passed_do_not_fire() {
     assert_eq!(times(&both, None), ["2000"]);
     assert_eq!(times(&both, Some(2000)), Vec::<String>::new());
     assert_eq!(times(&action("+60", ""), Some(2000)), ["+60"]);
+    // Where older front-ends keep them.
+    let old = plain("", &both);
+    assert_eq!(
+        old.template.vectors("SCHED_ACTION").map(|one| one.get("TIME")).collect::<Vec<_>>(),
+        [Some("2000")]
+    );
     let weekly = action("900", "<REPEAT>0</REPEAT><DAYS>1</DAYS><END_TYPE>0</END_TYPE>");
     assert_eq!(times(&weekly, Some(900 + 2 * WEEK)), [(900 + 3 * WEEK).to_string()]);
     let hourly = action("900", "<REPEAT>3</REPEAT><DAYS>5</DAYS>");

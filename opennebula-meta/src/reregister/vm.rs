@@ -73,6 +73,13 @@ pub(super) fn convert(vm: &Vm, images: &Images, site_map: &SiteMap) -> Result<Ne
         }
     }
     for field in vm.user_template().into_iter().flat_map(Element::children) {
+        // Up to 6.4 actions are kept here, and are done.
+        if field.name() == "SCHED_ACTION" && !field.is_leaf() {
+            if let Some(action) = schedule::action(&mut job, field, vm.printed_after()) {
+                rest.push_vector(Key::literal("SCHED_ACTION"), action);
+            }
+            continue;
+        }
         let reason =
             rules::top(field.name()).or(rules::acts(field.name()).then_some(Reason::WouldTakeEffect));
         match reason {
@@ -328,7 +335,7 @@ fn clusters(job: &mut Job<'_>, vm: &Vm, rest: &mut Template) {
     let stated = stated.or_else(|| vm.template().and_then(|template| template.child("SCHED_REQUIREMENTS")));
     for value in rest.all_mut("SCHED_REQUIREMENTS") {
         let Value::Single(text) = value else { continue };
-        let now = renumber_clusters(text, |id| map.get(&id).copied());
+        let now = renumber_clusters(text, |id| map.get(id).copied());
         if now != *text {
             job.changes.push(Change::changed(stated.unwrap_or(vm.root()), Reason::Mapped, &now));
             *text = now;
@@ -336,7 +343,7 @@ fn clusters(job: &mut Job<'_>, vm: &Vm, rest: &mut Template) {
     }
 }
 
-fn renumber_clusters(text: &str, there: impl Fn(ClusterId) -> Option<ClusterId>) -> String {
+fn renumber_clusters(text: &str, there: impl Fn(&str) -> Option<ClusterId>) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find("CLUSTER_ID") {
@@ -348,7 +355,7 @@ fn renumber_clusters(text: &str, there: impl Fn(ClusterId) -> Option<ClusterId>)
         let digits = number.chars().take_while(char::is_ascii_digit).count();
         let (digits, behind) = number.split_at(digits);
         out.push_str(lead);
-        match digits.parse().ok().and_then(&there) {
+        match there(digits) {
             Some(id) if lead.contains('=') => out.push_str(&id.to_string()),
             _ => out.push_str(digits),
         }
