@@ -39,7 +39,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { bytes: 32 << 20, depth: 32, elements: 500_000 }
+        Self { bytes: 32 << 20, depth: 32, elements: 200_000 }
     }
 }
 

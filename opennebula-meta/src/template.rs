@@ -26,6 +26,7 @@ mod write;
 mod xml;
 
 use std::{
+    collections::HashSet,
     fmt::{Debug, Formatter, Result as Fmt},
     mem,
     str::FromStr,
@@ -65,11 +66,25 @@ pub enum Value {
 }
 
 /// The inner attributes of a vector, in order. A name occurs once: of two, OpenNebula keeps the first.
-#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Vector {
     pairs: Vec<(Key, String)>,
+    /// The names, in upper case, once there are so many that looking at each would cost a hostile vector too much.
+    #[serde(skip)]
+    names: HashSet<String>,
 }
+
+/// How many names are looked at one by one.
+const FEW: usize = 64;
+
+impl PartialEq for Vector {
+    fn eq(&self, other: &Self) -> bool {
+        self.pairs == other.pairs
+    }
+}
+
+impl Eq for Vector {}
 
 impl Template {
     pub(crate) fn with_capacity(count: usize) -> Self {
@@ -227,7 +242,7 @@ impl FromIterator<(Key, Value)> for Template {
 
 impl Vector {
     pub(crate) fn with_capacity(count: usize) -> Self {
-        Self { pairs: Vec::with_capacity(count) }
+        Self { pairs: Vec::with_capacity(count), names: HashSet::new() }
     }
 
     /// A vector without attributes. It can be built on, but not written: OpenNebula stores nothing for it.
@@ -244,7 +259,15 @@ impl Vector {
 
     /// Appends an attribute; where the name is there already, in whatever case, nothing happens (the first wins).
     pub fn push(&mut self, key: Key, value: impl Into<String>) {
-        if self.get(key.as_str()).is_none() {
+        let new = if self.pairs.len() < FEW {
+            self.get(key.as_str()).is_none()
+        } else {
+            if self.names.len() != self.pairs.len() {
+                self.names = self.pairs.iter().map(|(name, _)| name.as_str().to_ascii_uppercase()).collect();
+            }
+            self.names.insert(key.as_str().to_ascii_uppercase())
+        };
+        if new {
             self.pairs.push((key, value.into()));
         }
     }
@@ -260,6 +283,7 @@ impl Vector {
     /// Removes an attribute and hands its value back.
     pub fn remove(&mut self, key: &str) -> Option<String> {
         let at = self.pairs.iter().position(|(name, _)| name.is(key))?;
+        self.names.clear();
         Some(self.pairs.remove(at).1)
     }
 

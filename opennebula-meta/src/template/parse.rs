@@ -4,6 +4,8 @@
 //! That the longest match counts has odd consequences, kept here on purpose: a quoted value runs over `\"` only where
 //! another quote follows, and `K="v";` is a bare word with its quotes in it.
 
+use memchr::memmem::Finder;
+
 use super::{Key, KeyError, Template, Vector};
 use crate::document::{self, Place};
 
@@ -78,7 +80,14 @@ pub(super) fn text(text: &str) -> Result<Template, ParseError> {
     if let Some((at, character)) = text.char_indices().find(|(_, character)| !is_taken(*character)) {
         return Err(error(text, at, Refusal::Character(character)));
     }
-    Parser { lexer: Lexer { text, at: 0, state: State::Outside }, template: Template::new() }.run()
+    let lexer = Lexer {
+        text,
+        at: 0,
+        state: State::Outside,
+        line_ends: Ahead::of("\n"),
+        cdata_ends: Ahead::of("]]>"),
+    };
+    Parser { lexer, template: Template::new() }.run()
 }
 
 fn error(text: &str, at: usize, refusal: Refusal) -> ParseError {
@@ -115,6 +124,33 @@ struct Lexer<'a> {
     text: &'a str,
     at: usize,
     state: State,
+    line_ends: Ahead,
+    cdata_ends: Ahead,
+}
+
+/// Where something comes next. It is looked for once, however often it is asked for on the way there: else a long
+/// line would cost the square of its length.
+struct Ahead {
+    finder: Finder<'static>,
+    next: Option<usize>,
+    looked_from: Option<usize>,
+}
+
+impl Ahead {
+    fn of(needle: &'static str) -> Self {
+        Self { finder: Finder::new(needle), next: None, looked_from: None }
+    }
+
+    /// The first one at or behind `at`; questions come in ascending order.
+    fn from(&mut self, text: &str, at: usize) -> Option<usize> {
+        let known = self.looked_from.is_some() && self.next.is_none_or(|next| next >= at);
+        if !known {
+            self.looked_from = Some(at);
+            let found = self.finder.find(text.as_bytes().get(at..).unwrap_or_default());
+            self.next = found.map(|found| at + found);
+        }
+        self.next
+    }
 }
 
 fn is_blank(byte: u8) -> bool {
@@ -149,9 +185,15 @@ impl<'a> Lexer<'a> {
             if rest.is_empty() {
                 return Token::End;
             }
+            let text = self.text.get(self.at..).unwrap_or_default();
+            let line = self.line_ends.from(self.text, self.at).unwrap_or(self.text.len()) - self.at;
             let (length, token) = match self.state {
-                State::Outside => outside(rest, self.text.get(self.at..).unwrap_or_default()),
-                State::Value => value(rest, self.text.get(self.at..).unwrap_or_default()),
+                State::Outside => outside(rest, text, line),
+                State::Value => {
+                    let cdata = self.cdata_ends.from(self.text, self.at);
+                    let refused = cdata.is_some_and(|cdata| cdata + 3 <= self.at + line);
+                    value(rest, text, if refused { line } else { 0 })
+                }
             };
             self.at += length;
             match token {
@@ -166,15 +208,15 @@ impl<'a> Lexer<'a> {
     }
 }
 
-/// The longest match outside values; `None` for what is skipped.
-fn outside<'a>(rest: &[u8], text: &'a str) -> (usize, Option<Token<'a>>) {
+/// The longest match outside values; `None` for what is skipped. `line` is how long the line is.
+fn outside<'a>(rest: &[u8], text: &'a str, line: usize) -> (usize, Option<Token<'a>>) {
     let blanks = run(rest, is_blank);
     let lines = run(rest, is_blank_or_line);
     match after(rest, blanks).first() {
         Some(b'#') => {
             // A comment needs its line end; without one the `#` alone is skipped.
-            if let Some(end) = after(rest, blanks).iter().position(|byte| *byte == b'\n') {
-                return (blanks + end + 1, None);
+            if line < rest.len() {
+                return (line + 1, None);
             }
         }
         Some(b'=') => {
@@ -205,16 +247,16 @@ fn outside<'a>(rest: &[u8], text: &'a str) -> (usize, Option<Token<'a>>) {
     (skipped(text), None)
 }
 
-/// The longest match behind `=`; of equal lengths the first rule counts.
-fn value<'a>(rest: &[u8], text: &'a str) -> (usize, Option<Token<'a>>) {
+/// The longest match behind `=`; of equal lengths the first rule counts. `refused` is how long the line is, if there is
+/// a `]]>` in it.
+fn value<'a>(rest: &[u8], text: &'a str, refused: usize) -> (usize, Option<Token<'a>>) {
     let mut best = (0, None);
     let blanks = run(rest, is_blank);
     if after(rest, blanks).first() == Some(&b'[') {
         best = (blanks + 1 + run(after(rest, blanks + 1), is_blank_or_line), Some(Token::Open));
     }
-    let line = text.split('\n').next().unwrap_or_default();
-    if line.contains("]]>") && line.len() > best.0 {
-        best = (line.len(), Some(Token::CdataEnd));
+    if refused > best.0 {
+        best = (refused, Some(Token::CdataEnd));
     }
     if let Some(length) = quoted(rest)
         && length > best.0

@@ -234,3 +234,30 @@ fn debug_shows_no_secret() {
     );
     assert!(shown.contains("root") && !shown.contains("hunter2"), "{shown}");
 }
+
+/// A vector of a hostile template: the cost must not grow with the square of its length.
+#[test]
+fn a_vector_of_a_hundred_thousand_names_is_read_at_once_and_keeps_the_first_of_two() {
+    let mut text = String::from("V=[ A0=first");
+    for number in (0..100_000).chain(0..10) {
+        text.push_str(&format!(", a{number}=x"));
+    }
+    text.push_str(" ]");
+    let template = Template::parse(&text).unwrap();
+    let vector = template.vectors("V").next().unwrap();
+    assert_eq!(vector.iter().count(), 100_000);
+    assert_eq!(vector.get("A0"), Some("first"));
+    let mut shorter = vector.clone();
+    assert_eq!(shorter.remove("A7").as_deref(), Some("x"));
+    shorter.push(Key::new("A7").unwrap(), "again");
+    assert_eq!((shorter.get("A7"), shorter.iter().count()), (Some("again"), 100_000));
+}
+
+#[test]
+fn a_long_line_of_signs_that_start_nothing_is_skipped_at_once() {
+    for sign in ["#", "!", "# ", "\t#"] {
+        let template = Template::parse(&sign.repeat(500_000)).unwrap();
+        assert!(template.attributes().is_empty(), "{sign:?}");
+    }
+    assert!(Template::parse(&"A=\"x\" ".repeat(200_000)).is_ok());
+}
