@@ -8,6 +8,8 @@
 
 mod fields;
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use crate::{
@@ -289,15 +291,14 @@ fn compare(old: &Vm, new: &Vm, drift: &mut Vec<Drift>) {
         drift.push(Drift::OwnerChanged { vm, from: old.owner(), to: new.owner() });
     }
     if let (Some(before), Some(after)) = (disks(old, &mut Vec::new()), disks(new, drift)) {
-        for disk in &before {
-            match after.iter().find(|other| other.disk == disk.disk) {
+        let (before, after) = (by_number(&before), by_number(&after));
+        for (number, disk) in &before {
+            match after.get(number) {
                 Some(other) => compare_disks(disk, other, drift),
-                None => {
-                    drift.push(Drift::DiskGone { vm, disk: disk.disk, image: disk.rbd().cloned() });
-                }
+                None => drift.push(Drift::DiskGone { vm, disk: disk.disk, image: disk.rbd().cloned() }),
             }
         }
-        for disk in after.iter().filter(|disk| before.iter().all(|other| other.disk != disk.disk)) {
+        for (_, disk) in after.iter().filter(|(number, _)| !before.contains_key(*number)) {
             drift.push(Drift::DiskAdded { vm, disk: disk.disk, image: disk.rbd().cloned() });
         }
     }
@@ -305,6 +306,18 @@ fn compare(old: &Vm, new: &Vm, drift: &mut Vec<Drift>) {
     if !fields.is_empty() {
         drift.push(Drift::Configuration { vm, fields });
     }
+}
+
+/// The disks that hold data, by number; of equal numbers, which OpenNebula does not give, by their order too.
+fn by_number(disks: &[DiskSource]) -> BTreeMap<(DiskId, usize), &DiskSource> {
+    let mut numbered = BTreeMap::new();
+    let mut seen: BTreeMap<DiskId, usize> = BTreeMap::new();
+    for disk in disks.iter().filter(|disk| disk.kind != DiskKind::Context) {
+        let equals = seen.entry(disk.disk).or_default();
+        numbered.insert((disk.disk, *equals), disk);
+        *equals += 1;
+    }
+    numbered
 }
 
 fn compare_disks(old: &DiskSource, new: &DiskSource, drift: &mut Vec<Drift>) {
