@@ -213,12 +213,8 @@ fn outside<'a>(rest: &[u8], text: &'a str, line: usize) -> (usize, Option<Token<
     let blanks = run(rest, is_blank);
     let lines = run(rest, is_blank_or_line);
     match after(rest, blanks).first() {
-        Some(b'#') => {
-            // A comment needs its line end; without one the `#` alone is skipped.
-            if line < rest.len() {
-                return (line + 1, None);
-            }
-        }
+        // A comment needs its line end; without one the `#` alone is skipped.
+        Some(b'#') if line < rest.len() => return (line + 1, None),
         Some(b'=') => {
             let behind = blanks + 1 + run(after(rest, blanks + 1), is_blank);
             if after(rest, behind).first() == Some(&b'\n') {
