@@ -24,7 +24,9 @@ use sha2::{Digest, Sha256};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
-const RUNS: usize = 5;
+/// Of each side the fastest run counts: what slows a run down is other load on the machine.
+const RUNS: usize = 7;
+const PEER_RUNS: usize = 3;
 
 #[derive(Debug, PartialEq, Eq)]
 struct Work {
@@ -90,11 +92,6 @@ fn peak_kib() -> Option<u64> {
     line.trim().trim_end_matches(" kB").trim().parse().ok()
 }
 
-fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort();
-    times.get(times.len() / 2).copied().unwrap_or_default()
-}
-
 /// A Python that has this module, if there is one.
 fn python_with(module: &str) -> Option<String> {
     let named = env::var("PYTHON").ok();
@@ -118,17 +115,19 @@ fn run_peer(python: &str, path: &Path, more: &[&str]) -> Outcome<Vec<String>> {
 /// The peer's own time and what it wrote; `None` where there is no Python with lxml.
 fn peer(path: &Path) -> Outcome<Option<(Duration, Work)>> {
     let Some(python) = python_with("lxml.etree") else { return Ok(None) };
-    let words = run_peer(&python, path, &[])?;
-    let [seconds, vms, images, changes, digest] = words.as_slice() else {
-        return Err(words.join(" ").into());
-    };
-    let work = Work {
-        vms: vms.parse()?,
-        images: images.parse()?,
-        changes: changes.parse()?,
-        digest: digest.clone(),
-    };
-    Ok(Some((Duration::from_secs_f64(seconds.parse()?), work)))
+    let mut best: Option<(Duration, Work)> = None;
+    for _ in 0..PEER_RUNS {
+        let words = run_peer(&python, path, &[])?;
+        let [seconds, vms, images, changes, digest] = words.as_slice() else {
+            return Err(words.join(" ").into());
+        };
+        let (vms, images, changes) = (vms.parse()?, images.parse()?, changes.parse()?);
+        let took = Duration::from_secs_f64(seconds.parse()?);
+        if best.as_ref().is_none_or(|(other, _)| took < *other) {
+            best = Some((took, Work { vms, images, changes, digest: digest.clone() }));
+        }
+    }
+    Ok(best)
 }
 
 /// The time that pyone takes to read the pool; `None` where there is no Python with it.
@@ -154,11 +153,13 @@ fn main() -> Outcome<()> {
         times.push(clock().saturating_sub(start));
     }
     let peak_large = peak_kib();
-    let ours = median(times);
+    times.sort();
+    let (Some(ours), Some(slowest)) = (times.first().copied(), times.last().copied()) else { return Ok(()) };
     let mib = |bytes: u64| bytes >> 20;
     println!("pool_vms {count}");
     println!("pool_mib {}", mib(bytes));
-    println!("ours_cpu_ms {}", ours.as_millis());
+    println!("ours_cpu_ms_min {}", ours.as_millis());
+    println!("ours_cpu_ms_max {}", slowest.as_millis());
     println!("ours_mib_per_cpu_s {:.0}", f64::from(u32::try_from(mib(bytes))?) / ours.as_secs_f64());
     if let (Some(small_kib), Some(large_kib)) = (peak_small, peak_large) {
         println!("ours_peak_rss_kib_after_{}_mib {small_kib}", mib(small));
@@ -175,14 +176,14 @@ fn main() -> Outcome<()> {
     }
     match peer? {
         Some((theirs, their_work)) => {
-            println!("lxml_cpu_ms {}", theirs.as_millis());
+            println!("lxml_cpu_ms_min {}", theirs.as_millis());
             println!("lxml_over_ours {:.1}", theirs.as_secs_f64() / ours.as_secs_f64());
             if work != their_work {
                 return Err(format!("the peer did other work: ours {work:?}, theirs {their_work:?}").into());
             }
             println!("same_output yes");
         }
-        None if env::var("PEER").is_ok_and(|peer| peer == "absent") => println!("lxml_cpu_ms absent"),
+        None if env::var("PEER").is_ok_and(|peer| peer == "absent") => println!("lxml_cpu_ms_min absent"),
         None => return Err("no Python with lxml: apt install python3-lxml, or set PEER=absent".into()),
     }
     Ok(())
