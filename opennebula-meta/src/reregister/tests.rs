@@ -235,7 +235,7 @@ fn actions_whose_time_has_passed_do_not_fire() {
 #[test]
 fn context_arrives_as_it_was_or_not_at_all() {
     let context = "<CONTEXT><NETWORK>YES</NETWORK><ETH0_IP>10.0.0.5</ETH0_IP><START_SCRIPT>echo $HOME</START_SCRIPT>\
-                   <PRICE>5$ each</PRICE><ESCAPED>\\$HOME</ESCAPED><PASSWORD>s3cr3t</PASSWORD><FILES>/root/x</FILES></CONTEXT>";
+                   <PRICE>5$ each</PRICE><ESCAPED>\\$HOME</ESCAPED><PASSWORD>s3cr3t</PASSWORD><FILES>/srv/x</FILES></CONTEXT>";
     let new = plain(context, "");
     let context = vector(&new, "CONTEXT");
     assert_eq!(context.get("START_SCRIPT_BASE64"), Some("ZWNobyAkSE9NRQ=="));
