@@ -10,6 +10,7 @@ use crate::op::Op;
 use crate::raw::image::RawImage;
 use crate::raw::lock::RawWatcher;
 use crate::refusal::Refusal;
+use crate::role::Role;
 
 /// A client that has the image open for writing, or that replays into it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +63,31 @@ impl Image {
         let watcher =
             |raw: RawWatcher| Watcher { address: raw.address, client_id: raw.client_id, cookie: raw.cookie };
         Ok(watchers.into_iter().map(watcher).collect())
+    }
+
+    /// Who uses the image: its [`watchers`](Self::watchers) without this site's rbd-mirror. This handle is among them, unless it was
+    /// opened read-only. Where the manager may not be asked which daemons there are, the one that is known to have the image is left
+    /// out, and no other.
+    ///
+    /// # Errors
+    /// [`crate::Error::Unreachable`] if the site does not answer.
+    pub fn users(&self) -> Result<Vec<Watcher>> {
+        let mut users = self.watchers()?;
+        if let Some(daemon) = self.daemon_of_a_mirrored_image()? {
+            users.retain(|watcher| watcher.client_id != daemon);
+        }
+        if !users.is_empty() {
+            // An image that has just changed hands is still in those of another daemon, or of one that has not said so yet.
+            let daemons = self.pool().daemons().unwrap_or_default();
+            let numbers: Vec<i64> =
+                daemons.into_iter().filter_map(|daemon| daemon.instance_id?.parse().ok()).collect();
+            users.retain(|watcher| !numbers.contains(&watcher.client_id));
+        }
+        Ok(users)
+    }
+
+    fn daemon_of_a_mirrored_image(&self) -> Result<Option<i64>> {
+        if self.role()? == Role::NotMirrored { Ok(None) } else { self.daemon_instance() }
     }
 
     /// The holders of the exclusive lock: none or one. Not for handles that were opened read-only.

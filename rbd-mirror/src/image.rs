@@ -535,6 +535,10 @@ impl Image {
                 }
                 _ => self.error(op, failure),
             },
+            // librbd says that it may not write when it cannot take the lock, also when that is because nobody answers.
+            Err(error) if error.is_unreachable() => {
+                Error::Unreachable { op, on: self.subject(), waited: self.bound }
+            }
             _ => self.error(op, failure),
         }
     }

@@ -45,8 +45,11 @@
 //! **Every call ends.** A connection has a limit for itself and one for each operation ([`Connect::within`],
 //! [`Connect::operations_within`]); [`Cluster`], [`Pool`] and [`Image`] give views of themselves with another (`bounded_by`). A call
 //! that a frozen site holds up is left behind, with its handle, and answers [`Error::InDoubt`]: it may still take effect.
-//! Dropping a handle is bounded in the same way. A process that ends while calls are left behind should do so with the whole
-//! site's help or none: librbd's threads are ended with it.
+//! Dropping a handle waits two seconds at the most.
+//!
+//! **Keep writable handles short.** A handle that may write has a watch on its image. When its site dies, librados repairs the watch
+//! behind the scenes, and up to Ceph 20 that code has a use after free which can end the process (ceph/ceph#65698). Look with
+//! read-only handles, which have none, as [`pair`] and [`wait`] do; open for a verb, and close after it.
 //!
 //! **Every refusal has a cause.** librbd says `EINVAL` for ten things; [`Refusal`] says which, and what to do.
 //!

@@ -329,8 +329,7 @@ fn side(pool: &Pool, id: &GlobalImageId) -> Result<SideView> {
         other => other?,
     };
     let role = image.role()?;
-    let daemon = if role == Role::NotMirrored { None } else { image.daemon_instance()? };
-    let users = image.watchers()?.into_iter().filter(|watcher| Some(watcher.client_id) != daemon).collect();
+    let users = image.users()?;
     let status = image.status()?;
     let complete = was_ever_complete(&image, &status)?;
     Ok(SideView::Present { image: image.id()?, role, split_brain: status.is_split_brain(), complete, users })

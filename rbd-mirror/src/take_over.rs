@@ -72,9 +72,10 @@ impl Image {
                 Err(error) => return Err(error),
             };
             let owners = image.lock_owners()?;
-            let daemons = if owners.is_empty() { Vec::new() } else { image.daemon_addresses()? };
+            let users = if owners.is_empty() { Vec::new() } else { image.users()? };
             for owner in owners {
-                if !daemons.iter().any(|daemon| daemon == owner.as_str()) {
+                // Who holds the lock and is no user of the image is rbd-mirror.
+                if users.iter().any(|user| user.address == owner.as_str()) {
                     return Err(guarded(op, self.spec().clone().into(), Refusal::LockHeld));
                 }
                 match image.break_lock(&owner) {
@@ -97,19 +98,5 @@ impl Image {
         let first = fresh.read_at(0, PROBE_BYTES)?;
         fresh.compare_and_write(0, &first, &first)?;
         fresh.flush()
-    }
-
-    /// Where the watches of this site's rbd-mirror on this image come from.
-    fn daemon_addresses(&self) -> Result<Vec<String>> {
-        let daemons: Vec<i64> = match self.daemon_instance()? {
-            Some(instance) => vec![instance],
-            // Without the capability to ask the manager nobody is taken for a daemon.
-            None => {
-                let daemons = self.pool().daemons().unwrap_or_default();
-                daemons.into_iter().filter_map(|daemon| daemon.instance_id?.parse().ok()).collect()
-            }
-        };
-        let watchers = self.watchers()?.into_iter().filter(|watcher| daemons.contains(&watcher.client_id));
-        Ok(watchers.map(|watcher| watcher.address).collect())
     }
 }

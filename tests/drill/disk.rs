@@ -76,8 +76,7 @@ pub(crate) fn stop_writers(
 pub(crate) fn expect_unused(run: &Run<'_>, disk: &Disk, site: SiteId) -> Result<()> {
     let party = run.party(site);
     let image = party.pool.open_by_global_id_read_only(&disk.id)?;
-    let (watchers, daemon) = (image.watchers()?, image.daemon_instance()?);
-    let users: Vec<_> = watchers.iter().filter(|watcher| Some(watcher.client_id) != daemon).collect();
+    let (watchers, users) = (image.watchers()?, image.users()?);
     ensure!(users.is_empty(), "{} at {site} is still open at {users:?}", disk.name);
     let seen = party.witness.watchers(&disk.path())?;
     ensure!(seen.len() == watchers.len(), "`rbd status` of {} at {site} shows {seen:?}", disk.name);

@@ -1,1 +1,17 @@
 //! Our library against two real sites that mirror each other.
+//!
+//! Tests that harm no site share one lab; each of the others has one of its own, one at a time. What our library says is held
+//! against Ceph's own tools, and data against the checksums of exports.
+
+mod bootstrap;
+mod demote;
+mod diverged;
+mod frozen;
+mod killed;
+mod manager;
+mod promote;
+mod resync;
+mod sites;
+mod snapshot_mode;
+mod status;
+mod wait;

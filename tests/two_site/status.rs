@@ -1,0 +1,63 @@
+//! The list of statuses, and what it must not lose.
+
+use anyhow::{Context, Result};
+use rbd_mirror::status::SiteState;
+use rbd_mirror::status::description::Meaning;
+use rbd_mirror::wait::{Seen, until};
+use rbd_mirror::{MirrorImageMode, wait};
+
+use crate::sites::{SOON, shared};
+
+#[test]
+fn the_list_tells_what_both_sites_say_of_an_image() -> Result<()> {
+    let sites = shared()?;
+    let (_image, id) = sites.protected("listed", MirrorImageMode::Journal)?;
+    // The daemon's words come up to half a minute after the fact.
+    until("told by both sites", &sites.b.spec().image("listed").into(), SOON.into(), || {
+        let listed = sites
+            .b
+            .statuses()
+            .find(|status| status.as_ref().is_ok_and(|status| status.id.as_ref() == Some(&id)));
+        let Some(status) = listed.transpose()? else { return Ok(Seen::NotYet("not listed".to_owned())) };
+        let told =
+            status.local.as_ref().is_some_and(|local| local.up && local.description.journal().is_some())
+                && status.peers.iter().any(|(_, peer)| peer.description.meaning == Meaning::LocalIsPrimary);
+        Ok(if told { Seen::Done(()) } else { Seen::NotYet(format!("{status:?}")) })
+    })?;
+    let shown = sites.witness_b.image_status("one/listed")?;
+    assert_eq!(shown.state, "up+replaying");
+    assert_eq!(shown.global_id, id.as_str());
+    let summary = sites.b.status_summary()?;
+    assert!(summary.iter().any(|(state, count)| *state == SiteState::Replaying && *count > 0), "{summary:?}");
+    let mirrored = sites.b.mirrored(None).collect::<Result<Vec<_>, _>>()?;
+    assert!(mirrored.iter().any(|image| image.role.id() == Some(&id) && !image.role.is_primary()));
+    Ok(())
+}
+
+#[test]
+fn the_list_keeps_the_text_of_an_image_that_both_sites_have_demoted() -> Result<()> {
+    let sites = shared()?;
+    let (image, id) = sites.protected("waiting", MirrorImageMode::Journal)?;
+    image.demote()?;
+    wait::demotion_arrived(&sites.a, &sites.b, &id, SOON)?;
+    let listed = || -> rbd_mirror::Result<_> {
+        let found = sites
+            .b
+            .statuses()
+            .find(|status| status.as_ref().is_ok_and(|status| status.id.as_ref() == Some(&id)));
+        found.transpose()
+    };
+    // librbd's own list says "status not found" from here on.
+    until("unknown with its text", &sites.b.spec().image("waiting").into(), SOON.into(), || {
+        let status = listed()?;
+        let local = status.as_ref().and_then(|status| status.local.clone());
+        let kept = local.as_ref().is_some_and(|local| {
+            local.state == SiteState::Unknown && local.description.meaning == Meaning::RemoteNotPrimary
+        });
+        Ok(if kept { Seen::Done(()) } else { Seen::NotYet(format!("{local:?}")) })
+    })?;
+    let single = sites.b.open_by_global_id_read_only(&id)?.status()?.local.context("no words")?;
+    assert_eq!(single.description.meaning, Meaning::RemoteNotPrimary);
+    sites.at_a().promote(&id)?;
+    Ok(())
+}
