@@ -17,12 +17,15 @@ use crate::call::guarded;
 use crate::error::{Error, Result};
 use crate::holders::Watcher;
 use crate::image::Image;
+use crate::journal::TagOwner;
 use crate::name::{GlobalImageId, ImageId, Subject};
 use crate::op::Op;
+use crate::peer::Peer as PoolPeer;
 use crate::pool::Pool;
 use crate::promote::Promote;
 use crate::refusal::Refusal;
 use crate::role::Role;
+use crate::snapshot::SnapshotNamespace;
 use crate::sync::{is_current, was_ever_complete};
 
 /// One site's pool and what is known of its peer's.
@@ -222,10 +225,8 @@ impl Pair {
             && !is_current(&self.here, there, id)?
         {
             // librbd knows one more reason, and a better one where it applies: the demotion is still under way.
-            return Err(match image.promotable_later()? {
-                true => self.refuse(Op::Promote, id, Refusal::PrimaryElsewhere),
-                false => self.refuse(Op::Promote, id, Refusal::NotSynced),
-            });
+            let reason = if image.follows_a_peer()? { Refusal::PrimaryElsewhere } else { Refusal::NotSynced };
+            return Err(self.refuse(Op::Promote, id, reason));
         }
         image.promote(Promote::Clean)
     }
@@ -291,8 +292,7 @@ impl Pair {
     fn receives(&self) -> Result<bool> {
         let Peer::Answers(there) = &self.there else { return Ok(false) };
         let uuid = there.mirror_uuid()?;
-        let is_it =
-            |peer: &crate::peer::Peer| peer.direction.receives() && peer.mirror_uuid.as_ref() == Some(&uuid);
+        let is_it = |peer: &PoolPeer| peer.direction.receives() && peer.mirror_uuid.as_ref() == Some(&uuid);
         Ok(self.here.peers()?.iter().any(is_it))
     }
 
@@ -310,13 +310,18 @@ impl Pair {
 }
 
 impl Image {
-    /// Whether the image follows a peer now, so that a demotion there would make it promotable.
-    fn promotable_later(&self) -> Result<bool> {
-        use crate::journal::TagOwner;
+    /// Whether the image follows a peer now, so that what is missing here is still on its way.
+    fn follows_a_peer(&self) -> Result<bool> {
         match self.journal() {
             Ok(journal) => Ok(matches!(journal.owner(), Some(TagOwner::Peer(_)))),
-            // Snapshot mode has no journal to tell by.
-            Err(Error::NotFound { .. }) => Ok(false),
+            // In snapshot mode there is no journal: the newest mirror snapshot tells whose it is.
+            Err(Error::NotFound { .. }) => {
+                let mirror = self.snapshots()?.into_iter().filter_map(|snapshot| match snapshot.namespace {
+                    SnapshotNamespace::Mirror(mirror) => Some(mirror),
+                    _ => None,
+                });
+                Ok(mirror.last().is_some_and(|newest| newest.primary_id.is_some()))
+            }
             Err(error) => Err(error),
         }
     }

@@ -41,8 +41,8 @@ impl Image {
     /// even where it takes effect late, beside another writer.
     ///
     /// # Errors
-    /// [`Refusal::NotPrimary`], [`Refusal::NotMirrored`]; [`Refusal::ReadOnlyHandle`]; [`Refusal::LockHeld`] if somebody other than rbd-mirror holds the lock:
-    /// that lock is not broken; [`Error::TimedOut`].
+    /// [`Refusal::NotPrimary`], [`Refusal::NotMirrored`]; [`Refusal::ReadOnlyHandle`]; [`Refusal::LockHeld`] if somebody other than
+    /// rbd-mirror holds the lock: that lock is not broken; [`Error::TimedOut`].
     pub fn take_over(&self, deadline: impl Into<Deadline>) -> Result<TakenOver> {
         let deadline = deadline.into();
         let op = Op::TakeOver;

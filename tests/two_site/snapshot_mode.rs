@@ -2,8 +2,8 @@
 
 use anyhow::Result;
 use rbd_mirror::{
-    MirrorImageMode, MirrorSnapshotState, SnapshotFlags, SnapshotNamespace, SyncState, demotion_has_arrived,
-    sync_state, wait,
+    MirrorImageMode, MirrorSnapshotState, Refusal, SnapshotFlags, SnapshotNamespace, SyncState,
+    demotion_has_arrived, sync_state, wait,
 };
 
 use crate::sites::{SOON, shared};
@@ -44,4 +44,19 @@ fn an_image_in_snapshot_mode_moves_and_loses_nothing() -> Result<()> {
     there.close()?;
     wait::settled(&sites.b, &sites.a, &id, SOON)?;
     sites.expect_equal("by-snapshot")
+}
+
+#[test]
+fn what_is_still_on_its_way_is_waited_for_and_not_resynced() -> Result<()> {
+    let sites = shared()?;
+    let image = sites.filled("on-its-way")?;
+    let id = image.enable(MirrorImageMode::Snapshot)?;
+    wait::caught_up(&sites.a, &sites.b, &id, SOON)?;
+    image.demote()?;
+    // Until the demotion's snapshot is there, the advice is to wait.
+    match sites.at_b().promote(&id) {
+        Ok(()) => {}
+        Err(error) => assert_eq!(error.refusal(), Some(&Refusal::PrimaryElsewhere), "{error}"),
+    }
+    Ok(())
 }
