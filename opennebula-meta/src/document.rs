@@ -50,7 +50,7 @@ pub struct Document(Arc<Tree>);
 /// What was read.
 #[derive(Debug)]
 struct Tree {
-    /// Names and values, one after the other; [`Entry`] holds the spans.
+    /// Names and values, and some markup between them; [`Entry`] holds the spans.
     text: String,
     /// In document order; the root is the first and always there.
     entries: Vec<Entry>,
@@ -69,6 +69,8 @@ struct Span {
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     name: Span,
+    /// See [`name_hash`].
+    hash: u32,
     value: Span,
     parent: u32,
     /// 0, which is the root and nobody's child, stands for none.
@@ -87,13 +89,20 @@ struct Entry {
 /// Where an element stood, and how its value was written, is not part of what a document says.
 impl PartialEq for Document {
     fn eq(&self, other: &Self) -> bool {
-        let shape = |entry: &Entry| (entry.name, entry.value, entry.parent);
         let (one, other) = (&self.0, &other.0);
-        one.text == other.text && one.entries.iter().map(shape).eq(other.entries.iter().map(shape))
+        one.entries.len() == other.entries.len() && one.shape().eq(other.shape())
     }
 }
 
 impl Eq for Document {}
+
+/// A cheap hash of a name: most names that differ are told apart by it, and the rest by comparing them.
+#[inline]
+pub(crate) const fn name_hash(name: &[u8]) -> u32 {
+    let [length, .., _] = name.len().to_le_bytes();
+    let (Some(first), Some(last)) = (name.first(), name.last()) else { return 0 };
+    u32::from_le_bytes([length, *first, *last, name[name.len() / 2]])
+}
 
 fn index(at: u32) -> usize {
     usize::try_from(at).unwrap_or(usize::MAX)
@@ -167,13 +176,19 @@ impl Tree {
         self.entries.get(index(at)).copied().unwrap_or(build::NOWHERE)
     }
 
-    /// The first entry below `at` that bears this name. Most names are told apart by their length.
+    /// Name, value and place in the tree of every element.
+    fn shape(&self) -> impl Iterator<Item = (&str, &str, u32)> {
+        self.entries.iter().map(|entry| (self.slice(entry.name), self.slice(entry.value), entry.parent))
+    }
+
+    /// The first entry below `at` that bears this name.
+    #[inline]
     fn child(&self, at: u32, name: &str) -> Option<u32> {
+        let hash = name_hash(name.as_bytes());
         let mut child = self.entries.get(index(at))?.first_child;
         while child != 0 {
             let entry = self.entries.get(index(child))?;
-            let (from, to) = (index(entry.name.from), index(entry.name.to));
-            if to - from == name.len() && self.text.as_bytes().get(from..to) == Some(name.as_bytes()) {
+            if entry.hash == hash && self.slice(entry.name) == name {
                 return Some(child);
             }
             child = entry.next;
@@ -230,12 +245,14 @@ pub struct Element<'a> {
 impl<'a> Element<'a> {
     /// The name, as OpenNebula spells it.
     #[must_use]
+    #[inline]
     pub fn name(self) -> &'a str {
         self.document.0.slice(self.entry().name)
     }
 
     /// The value; empty for an element that has elements below it.
     #[must_use]
+    #[inline]
     pub fn text(self) -> &'a str {
         self.document.0.slice(self.entry().value)
     }
@@ -265,7 +282,8 @@ impl<'a> Element<'a> {
 
     /// The elements below that bear this name, in order.
     pub fn all<'n>(self, name: &'n str) -> impl Iterator<Item = Element<'a>> + use<'a, 'n> {
-        self.children().filter(move |child| child.name() == name)
+        let hash = name_hash(name.as_bytes());
+        self.children().filter(move |child| child.entry().hash == hash && child.name() == name)
     }
 
     /// The element above; `None` for the root.
@@ -276,24 +294,28 @@ impl<'a> Element<'a> {
 
     /// The first element below that bears this name.
     #[must_use]
+    #[inline]
     pub fn child(self, name: &str) -> Option<Element<'a>> {
         self.document.0.child(self.at, name).map(|at| Element { document: self.document, at })
     }
 
     /// The value of the first element below that bears this name.
     #[must_use]
+    #[inline]
     pub fn value(self, name: &str) -> Option<&'a str> {
         self.child(name).map(Element::text)
     }
 
     /// The value as [`value`](Self::value), `None` where it is empty.
     #[must_use]
+    #[inline]
     pub fn filled(self, name: &str) -> Option<&'a str> {
         self.value(name).filter(|text| !text.is_empty())
     }
 
     /// Whether the value is OpenNebula's yes, in any case.
     #[must_use]
+    #[inline]
     pub fn is_yes(self, name: &str) -> bool {
         self.value(name).is_some_and(|text| text.eq_ignore_ascii_case("YES"))
     }

@@ -105,6 +105,7 @@ pub mod drift;
 pub mod id;
 pub mod image;
 pub mod lint;
+mod lookup;
 pub mod name;
 pub mod network;
 pub mod owner;

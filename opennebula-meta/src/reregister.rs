@@ -49,14 +49,14 @@ use std::{
 use serde::Serialize;
 
 use crate::{
-    document::Error as DocumentError,
+    document::{Element, Error as DocumentError},
     id::{DiskId, Mebibytes},
     image::{Image, Images},
     name::{self, NameError},
     owner::{Owner, Permissions},
     site_map::{DatastoreRef, Edits, SiteMap, Unmapped},
     source::{NoRbd, RbdImage},
-    template::{ParseError, Refused, Template},
+    template::{Key, ParseError, Refused, Template, Vector},
     vm::{DiskKind, Vm},
 };
 
@@ -217,6 +217,19 @@ struct Job<'a> {
 impl<'a> Job<'a> {
     fn new(map: &'a SiteMap) -> Self {
         Self { map, changes: Vec::new(), problems: Vec::new() }
+    }
+
+    /// Puts a field of a vector into B's unless there is a reason against it, and says so if there is.
+    fn keep(&mut self, vector: &mut Vector, field: Element<'_>, reason: Option<Reason>) {
+        let key = match reason {
+            Some(reason) => Err(reason),
+            None if field.is_leaf() => Key::new(field.name()).map_err(|_| Reason::Unknown),
+            None => Err(Reason::Unknown),
+        };
+        match key {
+            Ok(key) => vector.push(key, field.text()),
+            Err(reason) => self.changes.push(Change::dropped(field, reason)),
+        }
     }
 
     /// The value, or a problem and nothing.

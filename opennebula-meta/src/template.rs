@@ -21,12 +21,13 @@
 //! ([`context`](crate::context)).
 
 mod key;
+mod known;
 mod parse;
+mod vector;
 mod write;
 mod xml;
 
 use std::{
-    collections::HashSet,
     fmt::{Debug, Formatter, Result as Fmt},
     mem,
     str::FromStr,
@@ -38,6 +39,7 @@ use crate::{document::Element, secret};
 
 pub use key::{Key, KeyError};
 pub use parse::{ParseError, Refusal};
+pub use vector::Vector;
 pub use write::{Refused, Unfit};
 
 /// A list of attributes, in order; a name may occur more than once.
@@ -64,27 +66,6 @@ pub enum Value {
     /// `KEY=[ NAME="value", ... ]`
     Vector(Vector),
 }
-
-/// The inner attributes of a vector, in order. A name occurs once: of two, OpenNebula keeps the first.
-#[derive(Clone, Default, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Vector {
-    pairs: Vec<(Key, String)>,
-    /// The names, in upper case, once there are so many that looking at each would cost a hostile vector too much.
-    #[serde(skip)]
-    names: HashSet<String>,
-}
-
-/// How many names are looked at one by one.
-const FEW: usize = 64;
-
-impl PartialEq for Vector {
-    fn eq(&self, other: &Self) -> bool {
-        self.pairs == other.pairs
-    }
-}
-
-impl Eq for Vector {}
 
 impl Template {
     pub(crate) fn with_capacity(count: usize) -> Self {
@@ -240,75 +221,6 @@ impl FromIterator<(Key, Value)> for Template {
     }
 }
 
-impl Vector {
-    pub(crate) fn with_capacity(count: usize) -> Self {
-        Self { pairs: Vec::with_capacity(count), names: HashSet::new() }
-    }
-
-    /// A vector without attributes. It can be built on, but not written: OpenNebula stores nothing for it.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// The value of this name.
-    #[must_use]
-    pub fn get(&self, key: &str) -> Option<&str> {
-        self.pairs.iter().find(|(name, _)| name.is(key)).map(|(_, value)| value.as_str())
-    }
-
-    /// Appends an attribute; where the name is there already, in whatever case, nothing happens (the first wins).
-    pub fn push(&mut self, key: Key, value: impl Into<String>) {
-        let new = if self.pairs.len() < FEW {
-            self.get(key.as_str()).is_none()
-        } else {
-            if self.names.len() != self.pairs.len() {
-                self.names = self.pairs.iter().map(|(name, _)| name.as_str().to_ascii_uppercase()).collect();
-            }
-            self.names.insert(key.as_str().to_ascii_uppercase())
-        };
-        if new {
-            self.pairs.push((key, value.into()));
-        }
-    }
-
-    /// Sets an attribute, in its place where the name is there already.
-    pub fn set(&mut self, key: Key, value: impl Into<String>) {
-        match self.pairs.iter_mut().find(|(name, _)| name.is(key.as_str())) {
-            Some((_, old)) => *old = value.into(),
-            None => self.pairs.push((key, value.into())),
-        }
-    }
-
-    /// Removes an attribute and hands its value back.
-    pub fn remove(&mut self, key: &str) -> Option<String> {
-        let at = self.pairs.iter().position(|(name, _)| name.is(key))?;
-        self.names.clear();
-        Some(self.pairs.remove(at).1)
-    }
-
-    /// The attributes, in order.
-    pub fn iter(&self) -> impl Iterator<Item = (&Key, &str)> {
-        self.pairs.iter().map(|(key, value)| (key, value.as_str()))
-    }
-
-    /// Whether there is no attribute.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.pairs.is_empty()
-    }
-}
-
-impl FromIterator<(Key, String)> for Vector {
-    fn from_iter<I: IntoIterator<Item = (Key, String)>>(pairs: I) -> Self {
-        let mut vector = Self::new();
-        for (key, value) in pairs {
-            vector.push(key, value);
-        }
-        vector
-    }
-}
-
 /// Shows a value unless its name says that it is a secret.
 struct Shown<'a>(&'a Key, &'a str);
 
@@ -318,12 +230,6 @@ impl Debug for Shown<'_> {
             Some(value) => write!(f, "{}={value:?}", self.0),
             None => write!(f, "{}=..", self.0),
         }
-    }
-}
-
-impl Debug for Vector {
-    fn fmt(&self, f: &mut Formatter<'_>) -> Fmt {
-        f.debug_list().entries(self.pairs.iter().map(|(key, value)| Shown(key, value))).finish()
     }
 }
 

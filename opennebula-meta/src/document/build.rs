@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use super::{Document, Entry, Error, Limits, Place, Span, Tree, Why, index};
+use super::{Document, Entry, Error, Limits, Place, Span, Tree, Why, index, name_hash};
 
 const NONE: Span = Span { from: 0, to: 0 };
 
 /// What a span outside a document reads as.
 pub(super) const NOWHERE: Entry = Entry {
     name: NONE,
+    hash: 0,
     value: NONE,
     parent: 0,
     first_child: 0,
@@ -85,6 +86,16 @@ pub(super) enum Piece {
     Exact,
 }
 
+/// An element with a value and nothing below it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Leaf<'a> {
+    pub(super) name: &'a str,
+    /// What was written, from the name's start to the value's end.
+    pub(super) written: &'a str,
+    /// The length of the value.
+    pub(super) value: usize,
+}
+
 #[derive(Debug)]
 pub(super) struct Builder {
     tree: Tree,
@@ -101,12 +112,27 @@ pub(super) struct Builder {
 
 impl Builder {
     pub(super) fn new(limits: &Limits, text: usize, entries: usize) -> Self {
-        let tree = Tree {
-            text: String::with_capacity(text),
-            entries: Vec::with_capacity(entries),
-            from: 0,
-            lines: Lines::default(),
-        };
+        Self::filling(
+            limits,
+            Tree {
+                text: String::with_capacity(text),
+                entries: Vec::with_capacity(entries),
+                from: 0,
+                lines: Lines::default(),
+            },
+        )
+    }
+
+    /// A builder that grows into the memory of a document, if nobody else holds that any more.
+    pub(super) fn reusing(limits: &Limits, old: Document) -> Option<Self> {
+        let mut tree = Arc::into_inner(old.0)?;
+        tree.text.clear();
+        tree.entries.clear();
+        tree.from = 0;
+        Some(Self::filling(limits, tree))
+    }
+
+    fn filling(limits: &Limits, tree: Tree) -> Self {
         Self {
             tree,
             open: Vec::with_capacity(8),
@@ -124,12 +150,15 @@ impl Builder {
     /// Opens an element below the innermost open one. `offset` is where it stands in the input.
     pub(super) fn open(&mut self, name: &str, offset: u64) -> Result<(), Why> {
         let number = self.enter(name, offset)?;
+        self.tree.text.push_str(name);
+        self.value_from = self.end();
         self.open.push((number, 0));
         Ok(())
     }
 
-    /// Adds an element below the innermost open one, without a value as yet.
+    /// Adds an element below the innermost open one, without a value as yet. The caller writes its name.
     fn enter(&mut self, name: &str, offset: u64) -> Result<u32, Why> {
+        let hash = name_hash(name.as_bytes());
         let tree = &mut self.tree;
         if self.open.len() >= self.limits.depth {
             return Err(Why::TooDeep(self.limits.depth));
@@ -155,23 +184,25 @@ impl Builder {
                     above.stated = false;
                 }
             } else {
-                let equal = tree.slice(tree.entry(*last).name) == name;
-                if let Some(sibling) = tree.entries.get_mut(index(*last)) {
+                let Tree { text, entries, .. } = tree;
+                if let Some(sibling) = entries.get_mut(index(*last)) {
                     sibling.next = number;
-                    sibling.repeated |= equal;
-                    ordinal = if equal { sibling.ordinal + 1 } else { 0 };
+                    let (from, to) = (index(sibling.name.from), index(sibling.name.to));
+                    if sibling.hash == hash && text.get(from..to) == Some(name) {
+                        sibling.repeated = true;
+                        ordinal = sibling.ordinal + 1;
+                    }
                 }
             }
             *last = number;
         }
         let from = self.end();
-        self.tree.text.push_str(name);
-        let name = Span { from, to: self.end() };
-        self.value_from = name.to;
+        let name = Span { from, to: from + u32::try_from(name.len()).unwrap_or(u32::MAX - from) };
         self.blanks.clear();
         self.plain = false;
         self.tree.entries.push(Entry {
             name,
+            hash,
             value: Span { from: name.to, to: name.to },
             parent,
             offset: u32::try_from(offset - self.tree.from).unwrap_or(u32::MAX),
@@ -183,12 +214,15 @@ impl Builder {
     }
 
     /// An element with a value and nothing below it, below the innermost open one.
-    pub(super) fn leaf(&mut self, name: &str, value: &str, offset: u64) -> Result<(), Why> {
-        self.enter(name, offset)?;
-        self.tree.text.push_str(value);
-        let end = self.end();
+    pub(super) fn leaf(&mut self, leaf: Leaf<'_>, offset: u64) -> Result<(), Why> {
+        self.enter(leaf.name, offset)?;
+        let from = self.end();
+        // One copy for both.
+        self.tree.text.push_str(leaf.written);
+        let to = self.end();
+        let length = u32::try_from(leaf.value).unwrap_or(0);
         if let Some(entry) = self.tree.entries.last_mut() {
-            entry.value.to = end;
+            entry.value = Span { from: to.saturating_sub(length).max(from), to };
             entry.stated = true;
         }
         Ok(())

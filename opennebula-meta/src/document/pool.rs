@@ -28,8 +28,8 @@ pub struct Pool<R> {
     tokens: Tokens<R>,
     limits: Limits,
     state: State,
-    /// Sizes of the object before: the next one is about as large.
-    guess: (usize, usize),
+    /// The object before. Where its reader has let go of it, the next one is read into its memory.
+    last: Option<Document>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,16 +48,11 @@ impl<R: BufRead> Pool<R> {
 
     /// Reads a pool within these bounds on each object.
     pub fn within(input: R, limits: &Limits) -> Self {
-        Self {
-            tokens: Tokens::new(input, limits),
-            limits: *limits,
-            state: State::BeforeRoot,
-            guess: (4096, 256),
-        }
+        Self { tokens: Tokens::new(input, limits), limits: *limits, state: State::BeforeRoot, last: None }
     }
 
     fn read(&mut self) -> Result<Option<Document>, Error> {
-        let mut root = Builder::new(&self.limits, 16, 1);
+        let mut root = Builder::new(&self.limits, 0, 0);
         while self.state == State::BeforeRoot {
             match self.tokens.step(&mut root, true)? {
                 Step::Open => {
@@ -73,14 +68,15 @@ impl<R: BufRead> Pool<R> {
             }
         }
         self.tokens.start_object();
-        let mut object = Builder::new(&self.limits, self.guess.0, self.guess.1);
+        let reused = self.last.take().and_then(|last| Builder::reusing(&self.limits, last));
+        let mut object = reused.unwrap_or_else(|| Builder::new(&self.limits, 8192, 256));
         while self.state == State::InRoot {
             let before = object.depth();
             match self.tokens.step(&mut object, true)? {
                 Step::Closed if before == 0 && object.root_name().is_empty() => self.state = State::AfterRoot,
                 Step::Closed if object.depth() == 0 => {
                     let document = self.tokens.finish(object);
-                    self.guess = (document.0.text.len() + 256, document.0.entries.len() + 16);
+                    self.last = Some(document.clone());
                     return Ok(Some(document));
                 }
                 Step::End => return Err(self.tokens.error(&object, Why::Truncated)),

@@ -13,7 +13,7 @@ use memchr::{memchr, memchr2, memmem::Finder};
 
 use super::{
     Document, Error, Limits, Syntax, Why,
-    build::{Builder, Piece},
+    build::{Builder, Leaf, Piece},
 };
 use window::Window;
 
@@ -146,25 +146,20 @@ impl<R: BufRead> Tokens<R> {
     fn start_tag(&mut self, builder: &mut Builder, root: bool) -> Result<Step, Why> {
         let from = self.window.at + 1;
         let mut name_end = from;
-        loop {
+        let plain = loop {
             let rest = self.window.bytes().get(name_end..).unwrap_or_default();
-            match rest.iter().position(|byte| !is_of_name(*byte)) {
-                Some(length) => {
-                    name_end += length;
-                    break;
-                }
-                None => {
-                    name_end += rest.len();
-                    if !self.window.more()? {
-                        return Err(Why::Truncated);
-                    }
-                }
+            let length = rest.iter().position(|byte| !is_of_name(*byte));
+            name_end += length.unwrap_or(rest.len());
+            if let Some(behind) = length.and_then(|length| rest.get(length)) {
+                break *behind == b'>';
             }
-        }
+            if !self.window.more()? {
+                return Err(Why::Truncated);
+            }
+        };
         if !starts_name(self.window.bytes().get(from..name_end).unwrap_or_default()) {
             return Err(Why::Xml(Syntax::Name));
         }
-        let plain = self.window.bytes().get(name_end) == Some(&b'>');
         if plain && !self.starts.is_empty() && self.leaf(builder, from, name_end)? {
             return Ok(Step::Closed);
         }
@@ -216,10 +211,11 @@ impl<R: BufRead> Tokens<R> {
         if closed != Some(&b'>') {
             return Ok(false);
         }
-        let name = self.window.slice(from, name_end);
-        let value = self.window.slice(value_from, value_from + length);
-        builder.leaf(name, value, self.window.offset(self.window.at))?;
-        self.window.at = end + name.len() + 3;
+        let written = self.window.slice(from, value_from + length);
+        let name = written.get(..name_end - from).unwrap_or_default();
+        let leaf = Leaf { name, written, value: length };
+        builder.leaf(leaf, self.window.offset(self.window.at))?;
+        self.window.at = end + (name_end - from) + 3;
         Ok(true)
     }
 

@@ -30,9 +30,17 @@ pub(super) fn context(job: &mut Job<'_>, vm: &Vm, images: &Images) -> Option<Vec
             _ if is_cipher_text(vm, name, text) => Some(Reason::CipherText),
             _ => None,
         };
-        let Ok(key) = Key::new(name) else { continue };
         if let Some(reason) = reason {
             job.changes.push(Change::dropped(field, reason));
+            continue;
+        }
+        let Ok(key) = Key::new(name) else {
+            job.changes.push(Change::dropped(field, Reason::Unknown));
+            continue;
+        };
+        if !text.bytes().any(|byte| matches!(byte, b'@' | b'$')) {
+            // Nearly every value has neither.
+            vector.push(key, text);
         } else if text.contains(SEPARATOR) {
             job.problem(Problem::ContextSeparator { key: name.to_owned() });
         } else if dollars(text).next().is_some() {

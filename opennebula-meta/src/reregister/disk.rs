@@ -143,7 +143,7 @@ fn empty(job: &mut Job<'_>, disk: Disk<'_>) -> NewDisk {
             "TYPE" | "SIZE" | "FORMAT" | "FS" => None,
             name => rules::disk(name),
         };
-        keep(job, &mut vector, field, reason);
+        job.keep(&mut vector, field, reason);
     }
     job.changes.push(Change::changed(disk.element(), Reason::StartsEmpty, "empty"));
     NewDisk { vector, image: None }
@@ -169,20 +169,9 @@ fn kept(job: &mut Job<'_>, element: Element<'_>, kind: DiskKind, image: &str, ow
             }
             name => rules::disk(name),
         };
-        keep(job, &mut vector, field, reason);
+        job.keep(&mut vector, field, reason);
     }
     vector
-}
-
-fn keep(job: &mut Job<'_>, vector: &mut Vector, field: Element<'_>, reason: Option<Reason>) {
-    match reason {
-        Some(reason) => job.changes.push(Change::dropped(field, reason)),
-        None => {
-            if let Ok(key) = Key::new(field.name()) {
-                vector.push(key, field.text());
-            }
-        }
-    }
 }
 
 fn image_owner(disk: Disk<'_>, known: Option<&Image>) -> Option<String> {

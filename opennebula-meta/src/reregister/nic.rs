@@ -77,14 +77,7 @@ pub(super) fn card(
             _ if on_network => rules::nic(name),
             _ => rules::bare_nic(name),
         };
-        match reason {
-            Some(reason) => job.changes.push(Change::dropped(field, reason)),
-            None => {
-                if let Ok(key) = Key::new(name) {
-                    card.push(key, text);
-                }
-            }
-        }
+        job.keep(&mut card, field, reason);
     }
     card
 }

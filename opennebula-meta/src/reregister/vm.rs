@@ -173,24 +173,18 @@ fn attribute(job: &mut Job<'_>, field: Element<'_>, rest: &mut Template) {
 
 /// A vector, less what `drop` gives a reason for.
 fn vector(job: &mut Job<'_>, field: Element<'_>, rest: &mut Template, drop: impl Fn(&str) -> Option<Reason>) {
-    let mut vector = Vector::new();
+    let mut vector = Vector::with_capacity(8);
     for inner in field.children() {
-        match (drop(inner.name()), Key::new(inner.name())) {
-            (None, Ok(key)) if inner.is_leaf() => vector.push(key, inner.text()),
-            (reason, _) => {
-                let reason = reason.unwrap_or(Reason::Unknown);
-                job.changes.push(Change::dropped(inner, reason));
-            }
-        }
+        job.keep(&mut vector, inner, drop(inner.name()));
     }
-    push(field, vector, rest);
+    push(job, field, vector, rest);
 }
 
-fn push(field: Element<'_>, vector: Vector, rest: &mut Template) {
-    if let Ok(key) = Key::new(field.name())
-        && !vector.is_empty()
-    {
-        rest.push_vector(key, vector);
+fn push(job: &mut Job<'_>, field: Element<'_>, vector: Vector, rest: &mut Template) {
+    match Key::new(field.name()) {
+        Ok(_) if vector.is_empty() => {}
+        Ok(key) => rest.push_vector(key, vector),
+        Err(_) => job.changes.push(Change::dropped(field, Reason::Unknown)),
     }
 }
 
@@ -203,31 +197,28 @@ fn os(
     nics: &BTreeMap<NicId, usize>,
     rest: &mut Template,
 ) {
-    let mut vector = Vector::new();
+    let mut vector = Vector::with_capacity(8);
     for inner in field.children() {
         let (name, text) = (inner.name(), inner.text());
-        let Ok(key) = Key::new(name) else { continue };
-        if let Some(reason) = rules::os(name) {
-            job.changes.push(Change::dropped(inner, reason));
-            continue;
-        }
-        let now = match name {
-            "BOOT" => Some(boot(text, disks, nics)),
-            "KERNEL_DS" | "INITRD_DS" => file_by_name(text, images),
-            _ => Some(text.to_owned()),
+        let (now, reason) = match name {
+            "BOOT" => (Some(boot(text, disks, nics)), Reason::Renumbered),
+            "KERNEL_DS" | "INITRD_DS" => (file_by_name(text, images), Reason::SiteNumber),
+            _ => {
+                job.keep(&mut vector, inner, rules::os(name));
+                continue;
+            }
         };
-        match now {
-            Some(now) => {
+        match (now, Key::new(name)) {
+            (Some(now), Ok(key)) => {
                 if now != text {
-                    let reason = if name == "BOOT" { Reason::Renumbered } else { Reason::SiteNumber };
                     job.changes.push(Change::changed(inner, reason, &now));
                 }
                 vector.push(key, now);
             }
-            None => job.changes.push(Change::dropped(inner, Reason::SiteNumber)),
+            _ => job.changes.push(Change::dropped(inner, reason)),
         }
     }
-    push(field, vector, rest);
+    push(job, field, vector, rest);
 }
 
 /// `disk0,nic3` with B's numbers. A device that is not there any more is left out: with it B would refuse the VM.
@@ -275,7 +266,7 @@ fn pci(job: &mut Job<'_>, field: Element<'_>, groups: &BTreeMap<String, String>,
             job.changes.push(Change::dropped(inner, reason));
         }
     }
-    push(field, card, rest);
+    push(job, field, card, rest);
 }
 
 /// `VMGROUP`: its number is A's. Where the map names the group at B, the VM goes there, in its role.
@@ -295,14 +286,10 @@ fn vm_group(job: &mut Job<'_>, field: Element<'_>, rest: &mut Template) {
         match inner.name() {
             "VMGROUP_NAME" => {}
             "VMGROUP_ID" => job.changes.push(Change::dropped(inner, Reason::SiteNumber)),
-            name => {
-                if let Ok(key) = Key::new(name) {
-                    vector.push(key, inner.text());
-                }
-            }
+            _ => job.keep(&mut vector, inner, None),
         }
     }
-    push(field, vector, rest);
+    push(job, field, vector, rest);
 }
 
 /// What a template can say about backups; the backups themselves stay at A.

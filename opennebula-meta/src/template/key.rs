@@ -8,6 +8,8 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
+use super::known::known;
+
 /// The name of an attribute, on top level or within a vector.
 ///
 /// It holds what the XML form can carry: a letter or `_`, then letters, digits, `_`, `-` and `.`. The text form
@@ -31,16 +33,18 @@ impl Key {
     /// # Errors
     /// [`KeyError`] where neither form can carry it.
     pub fn new(name: &str) -> Result<Self, KeyError> {
-        if is_name(name) {
+        if let Some(known) = known(name) {
+            Ok(Self(Cow::Borrowed(known)))
+        } else if is_name(name) {
             Ok(Self(Cow::Owned(name.to_owned())))
         } else {
             Err(KeyError { name: name.chars().take(40).collect() })
         }
     }
 
-    /// A name that this crate itself writes; `name` is a literal that [`new`](Self::new) accepts.
+    /// A name that this crate itself writes; `name` is a literal that stays on top level as it is.
     pub(crate) fn literal(name: &'static str) -> Self {
-        debug_assert!(is_name(name), "{name} is a name");
+        debug_assert!(is_name(name) && !changes_at_top(name), "{name} is a name in upper case");
         Self(Cow::Borrowed(name))
     }
 
@@ -59,12 +63,13 @@ impl Key {
     /// The name as OpenNebula stores it on top level: `Template` upper-cases it, and prefixes one that XML could not
     /// have as an element.
     pub(super) fn at_top(self) -> Self {
-        let upper = if self.0.bytes().any(|byte| byte.is_ascii_lowercase()) {
-            Cow::Owned(self.0.to_ascii_uppercase())
-        } else {
-            self.0
-        };
-        if upper.starts_with("XML") { Self(Cow::Owned(format!("ONE_{upper}"))) } else { Self(upper) }
+        match self.0 {
+            Cow::Owned(name) if changes_at_top(&name) => {
+                let upper = name.to_ascii_uppercase();
+                Self(Cow::Owned(if upper.starts_with("XML") { format!("ONE_{upper}") } else { upper }))
+            }
+            unchanged => Self(unchanged),
+        }
     }
 
     /// A name of the text form on top level; it may start with a digit there.
@@ -80,6 +85,10 @@ impl Key {
     pub(super) fn fits_text(&self) -> bool {
         self.0.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
     }
+}
+
+fn changes_at_top(name: &str) -> bool {
+    name.bytes().any(|byte| byte.is_ascii_lowercase()) || name.starts_with("XML")
 }
 
 fn is_name(name: &str) -> bool {
