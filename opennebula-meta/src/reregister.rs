@@ -221,15 +221,19 @@ impl<'a> Job<'a> {
 
     /// Puts a field of a vector into B's unless there is a reason against it, and says so if there is.
     fn keep(&mut self, vector: &mut Vector, field: Element<'_>, reason: Option<Reason>) {
-        let key = match reason {
-            Some(reason) => Err(reason),
-            None if field.is_leaf() => Key::new(field.name()).map_err(|_| Reason::Unknown),
-            None => Err(Reason::Unknown),
+        let reason = match reason {
+            Some(reason) => reason,
+            None => match Key::new(field.name()) {
+                Ok(key) if field.is_leaf() => {
+                    if vector.push(key, field.text()) {
+                        return;
+                    }
+                    Reason::Repeated
+                }
+                _ => Reason::Unknown,
+            },
         };
-        match key {
-            Ok(key) => vector.push(key, field.text()),
-            Err(reason) => self.changes.push(Change::dropped(field, reason)),
-        }
+        self.changes.push(Change::dropped(field, reason));
     }
 
     /// The value, or a problem and nothing.

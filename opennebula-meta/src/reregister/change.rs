@@ -94,6 +94,8 @@ pub enum Reason {
     OfTheParent,
     /// Not known at A: the usual value is stated.
     Assumed,
+    /// A name that is twice in a vector: OpenNebula keeps the first.
+    Repeated,
     /// An element that this crate does not know, outside of what a template can carry.
     Unknown,
 }

@@ -30,23 +30,14 @@ pub(super) fn context(job: &mut Job<'_>, vm: &Vm, images: &Images) -> Option<Vec
             _ if is_cipher_text(vm, name, text) => Some(Reason::CipherText),
             _ => None,
         };
-        if let Some(reason) = reason {
-            job.changes.push(Change::dropped(field, reason));
-            continue;
-        }
-        let Ok(key) = Key::new(name) else {
-            job.changes.push(Change::dropped(field, Reason::Unknown));
-            continue;
-        };
-        if !text.bytes().any(|byte| matches!(byte, b'@' | b'$')) {
-            // Nearly every value has neither.
-            vector.push(key, text);
-        } else if text.contains(SEPARATOR) {
+        // Nearly every value has neither.
+        let special = reason.is_none() && text.bytes().any(|byte| matches!(byte, b'@' | b'$'));
+        if special && text.contains(SEPARATOR) {
             job.problem(Problem::ContextSeparator { key: name.to_owned() });
-        } else if dollars(text).next().is_some() {
+        } else if special && dollars(text).next().is_some() {
             dollar(job, context, field, &mut vector);
         } else {
-            vector.push(key, text);
+            job.keep(&mut vector, field, reason);
         }
     }
     (!vector.is_empty()).then_some(vector)

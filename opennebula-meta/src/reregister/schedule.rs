@@ -22,12 +22,10 @@ pub(super) fn action(
         let reason = match field.name() {
             "ID" | "PARENT_ID" => Reason::SiteNumber,
             "TYPE" | "DONE" | "MESSAGE" | "WARNING" => Reason::OfTheRun,
-            name => {
+            _ => {
                 // An element without text would be dropped by OpenNebula anyway (DAYS of an action that is done once).
-                if let Ok(key) = Key::new(name)
-                    && !field.text().is_empty()
-                {
-                    vector.push(key, field.text());
+                if !field.text().is_empty() || !field.is_leaf() {
+                    job.keep(&mut vector, field, None);
                 }
                 continue;
             }

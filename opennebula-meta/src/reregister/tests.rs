@@ -92,6 +92,28 @@ fn an_inventory_of_the_other_site_is_asked_for_every_name() {
 }
 
 #[test]
+fn what_a_template_cannot_have_is_listed() {
+    let odd = "<A:B>x</A:B><DEEP><X>1</X></DEEP><TWICE>1</TWICE><TWICE>2</TWICE>";
+    let new = plain(
+        &format!(
+            "{}{}<CONTEXT>{odd}</CONTEXT><OS>{odd}</OS><FEATURES>{odd}</FEATURES><PCI>{odd}</PCI><V:W><X>1</X></V:W>",
+            disk(0, odd),
+            nic(0, odd)
+        ),
+        "<SCHED_ACTION><ACTION>stop</ACTION><A:B>x</A:B></SCHED_ACTION>",
+    );
+    for holder in ["DISK", "NIC", "CONTEXT", "OS", "FEATURES", "PCI"] {
+        let path = |name: &str| format!("VM/TEMPLATE/{holder}/{name}");
+        assert_eq!(reasons(&new, &path("A:B")), [Reason::Unknown], "{holder}");
+        assert_eq!(reasons(&new, &path("DEEP")), [Reason::Unknown], "{holder}");
+        assert_eq!(reasons(&new, &path("TWICE[1]")), [Reason::Repeated], "{holder}");
+        assert_eq!(vector(&new, holder).get("TWICE"), Some("1"));
+    }
+    assert_eq!(reasons(&new, "VM/TEMPLATE/V:W"), [Reason::Unknown]);
+    assert_eq!(reasons(&new, "VM/USER_TEMPLATE/SCHED_ACTION/A:B"), [Reason::Unknown]);
+}
+
+#[test]
 fn devices_to_boot_from_are_numbered_as_site_b_will() {
     let template = disk(0, "")
         + &disk(3, "")

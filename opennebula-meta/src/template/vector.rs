@@ -49,7 +49,8 @@ impl Vector {
     }
 
     /// Appends an attribute; where the name is there already, in whatever case, nothing happens (the first wins).
-    pub fn push(&mut self, key: Key, value: impl AsRef<str>) {
+    /// Whether it was new.
+    pub fn push(&mut self, key: Key, value: impl AsRef<str>) -> bool {
         let new = if self.pairs.len() < FEW {
             !self.pairs.iter().any(|pair| pair.key.is(key.as_str()))
         } else {
@@ -61,6 +62,7 @@ impl Vector {
         if new {
             self.append(key, value.as_ref());
         }
+        new
     }
 
     /// Sets an attribute, in its place where the name is there already.
@@ -71,7 +73,9 @@ impl Vector {
                 self.text.push_str(value.as_ref());
                 (pair.from, pair.to) = (from, self.text.len());
             }
-            None => self.push(key, value),
+            None => {
+                self.push(key, value);
+            }
         }
     }
 
