@@ -22,13 +22,15 @@ pub(super) struct NewDisk {
     pub(super) image: Option<NewImage>,
 }
 
-/// Converts one disk; `None` where a problem stands in the way.
+/// Converts one disk; `None` where a problem stands in the way. `beside` is the datastore of the VM's first disk with an
+/// image.
 pub(super) fn disk(
     job: &mut Job<'_>,
     vm: &Vm,
     disk: Disk<'_>,
     source: &DiskSource,
     images: &Images,
+    beside: Option<&str>,
 ) -> Option<NewDisk> {
     let element = disk.element();
     if source.kind.has_image() {
@@ -40,10 +42,12 @@ pub(super) fn disk(
         if let Some(existing) = existing(job, disk, source, known)? {
             return Some(existing);
         }
-        return registered(job, vm, disk, source, known);
+        return registered(job, vm, disk, source, known, beside);
     }
     match (&source.backing, job.map.volatile, source.kind) {
-        (Backing::Rbd(_), Volatile::Register, DiskKind::Volatile) => registered(job, vm, disk, source, None),
+        (Backing::Rbd(_), Volatile::Register, DiskKind::Volatile) => {
+            registered(job, vm, disk, source, None, beside)
+        }
         _ => Some(empty(job, disk)),
     }
 }
@@ -75,6 +79,7 @@ fn registered(
     disk: Disk<'_>,
     source: &DiskSource,
     known: Option<&Image>,
+    beside: Option<&str>,
 ) -> Option<NewDisk> {
     let element = disk.element();
     let rbd = match &source.backing {
@@ -114,7 +119,7 @@ fn registered(
             size: source.size?,
             owner: owner_at_a,
             permissions,
-            datastore: datastore(job, vm, disk, source),
+            datastore: datastore(job, disk, source, beside),
         },
     )?;
     if disk.image().is_some_and(|was| was != name) {
@@ -126,13 +131,12 @@ fn registered(
 
 /// The datastore of the image at A. A volatile disk has a system datastore, which takes no images: unless the map says
 /// where to, its replica goes where those of the VM's other disks go.
-fn datastore<'a>(job: &Job<'_>, vm: &'a Vm, disk: Disk<'a>, source: &DiskSource) -> &'a str {
+fn datastore<'a>(job: &Job<'_>, disk: Disk<'a>, source: &DiskSource, beside: Option<&'a str>) -> &'a str {
     let own = disk.element().filled("DATASTORE").unwrap_or_default();
     if source.kind.has_image() || job.map.datastores.contains_key(own) {
         return own;
     }
-    let with_image = vm.disks().find(|other| other.kind().is_ok_and(DiskKind::has_image));
-    with_image.and_then(|other| other.element().filled("DATASTORE")).unwrap_or(own)
+    beside.unwrap_or(own)
 }
 
 /// A volatile disk is made anew, empty.

@@ -1,6 +1,6 @@
 //! The VM's template: both halves of it (`TEMPLATE`, `USER_TEMPLATE`) in one, without what is of site A.
 
-use std::collections::BTreeMap;
+use std::{cell::LazyCell, collections::BTreeMap};
 
 use super::{
     Change, Error, Job, NewImage, NewVm, Reason, calls, context,
@@ -14,7 +14,7 @@ use crate::{
     site_map::SiteMap,
     source,
     template::{Key, Template, Value, Vector},
-    vm::{NicKind, Vm},
+    vm::{DiskKind, NicKind, Vm},
 };
 
 /// See [`super::vm`].
@@ -52,6 +52,7 @@ pub(super) fn convert(vm: &Vm, images: &Images, site_map: &SiteMap) -> Result<Ne
     if let Some(context) = context::context(&mut job, vm, images) {
         rest.push_vector(Key::literal("CONTEXT"), context);
     }
+    let printed = LazyCell::new(|| vm.printed_after());
     for field in vm.template().into_iter().flat_map(Element::children) {
         match field.name() {
             "DISK" | "NIC" | "NIC_ALIAS" | "CONTEXT" => {}
@@ -62,7 +63,7 @@ pub(super) fn convert(vm: &Vm, images: &Images, site_map: &SiteMap) -> Result<Ne
             "PCI" => pci(&mut job, field, &groups, &mut rest),
             "VMGROUP" => vm_group(&mut job, field, &mut rest),
             "SCHED_ACTION" => {
-                if let Some(action) = schedule::action(&mut job, field, vm.printed_after()) {
+                if let Some(action) = schedule::action(&mut job, field, *printed) {
                     rest.push_vector(Key::literal("SCHED_ACTION"), action);
                 }
             }
@@ -75,7 +76,7 @@ pub(super) fn convert(vm: &Vm, images: &Images, site_map: &SiteMap) -> Result<Ne
     for field in vm.user_template().into_iter().flat_map(Element::children) {
         // Up to 6.4 actions are kept here, and are done.
         if field.name() == "SCHED_ACTION" && !field.is_leaf() {
-            if let Some(action) = schedule::action(&mut job, field, vm.printed_after()) {
+            if let Some(action) = schedule::action(&mut job, field, *printed) {
                 rest.push_vector(Key::literal("SCHED_ACTION"), action);
             }
             continue;
@@ -114,23 +115,32 @@ fn disks(
 ) -> (Vec<NewImage>, BTreeMap<DiskId, usize>) {
     let mut registrations: Vec<NewImage> = Vec::new();
     let mut numbers = BTreeMap::new();
+    // Which registrations bear a name: a VM may have many.
+    let mut by_name: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    let beside = vm.disks().find(|disk| disk.kind().is_ok_and(DiskKind::has_image));
+    let beside = beside.and_then(|disk| disk.element().filled("DATASTORE"));
     let Some(trees) = job.take(vm.snapshots()) else { return (registrations, numbers) };
+    // Of two for one disk, the first counts.
+    let trees: BTreeMap<DiskId, _> =
+        trees.into_iter().rev().filter_map(|tree| Some((tree.disk?, tree))).collect();
     for (there, disk) in vm.disks().enumerate() {
         let Some(id) = job.take(disk.id()) else { continue };
         numbers.insert(id, there);
-        let tree = trees.iter().find(|tree| tree.disk == Some(id));
+        let tree = trees.get(&id);
         let Some(source) = job.take(source::disk_source(disk, tree)) else { continue };
-        let Some(new) = disk::disk(job, vm, disk, &source, images) else { continue };
+        let Some(new) = disk::disk(job, vm, disk, &source, images, beside) else { continue };
         if let Some(mut image) = new.image {
             let mut vector = new.vector;
-            let same = |other: &NewImage| (&other.source, &other.name) == (&image.source, &image.name);
-            if registrations.iter().any(same) {
+            let of_this_name =
+                || by_name.get(&image.name).into_iter().flatten().filter_map(|at| registrations.get(*at));
+            let same = |other: &NewImage| other.source == image.source;
+            if of_this_name().any(same) {
                 // One CD in two drives: one image.
                 rest.push_vector(Key::literal("DISK"), vector);
                 continue;
             }
             // Two disks of one VM whose images would bear one name: the later one says which disk it is.
-            if registrations.iter().any(|other| other.name == image.name && other.owner == image.owner) {
+            if of_this_name().any(|other| other.owner == image.owner) {
                 let name = format!("{}{}-disk-{id}", vm.name(), job.map.name_suffix);
                 job.check_name(&name);
                 vector.set(Key::literal("IMAGE"), name.clone());
@@ -139,6 +149,7 @@ fn disks(
                 }
                 image.name = name;
             }
+            by_name.entry(image.name.clone()).or_default().push(registrations.len());
             registrations.push(image);
             rest.push_vector(Key::literal("DISK"), vector);
         } else if is_out_of_reach(&source).is_none() || !new.vector.is_empty() {
