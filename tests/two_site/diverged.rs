@@ -10,7 +10,7 @@ use rbd_mirror::{
 use tests::connect;
 use tests::expect::refusal;
 
-use crate::sites::{SOON, Sites, alone};
+use crate::sites::{SOON, Sites, alone, in_a_process_of_its_own};
 
 /// A forced promotion, writes at both sites, and then each guard in its turn, up to the resync that ends it.
 #[test]
@@ -104,7 +104,13 @@ fn a_wait_for_a_split_brain_to_go_away_is_given_up() -> Result<()> {
 /// What B knows of an image decides whether it may be promoted by force when A is gone.
 #[test]
 fn an_image_whose_first_copy_never_ended_is_not_promoted_by_force() -> Result<()> {
-    let _alone = alone();
+    in_a_process_of_its_own(
+        "diverged::an_image_whose_first_copy_never_ended_is_not_promoted_by_force",
+        forced_without_knowledge,
+    )
+}
+
+fn forced_without_knowledge() -> Result<()> {
     let lab = Lab::up(Options::temporary("half"))?;
     let sites = Sites::of(&lab)?;
     let (image, id) = sites.protected("whole", MirrorImageMode::Journal)?;

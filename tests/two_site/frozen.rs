@@ -11,7 +11,7 @@ use rbd_mirror::{Cluster, Error, GlobalImageId, MirrorImageMode, Promote, Role, 
 use tests::connect;
 use tests::writer::Writer;
 
-use crate::sites::{ONE, SOON, Sites, alone};
+use crate::sites::{ONE, SOON, Sites, in_a_process_of_its_own};
 
 /// The limit of each call.
 const LIMIT: Duration = Duration::from_secs(4);
@@ -35,7 +35,13 @@ fn in_time<T>(what: &str, call: impl FnOnce() -> Result<T, Error>) -> Result<()>
 
 #[test]
 fn no_call_to_a_frozen_site_takes_longer_than_its_limit() -> Result<()> {
-    let _alone = alone();
+    in_a_process_of_its_own(
+        "frozen::no_call_to_a_frozen_site_takes_longer_than_its_limit",
+        calls_at_a_frozen_site,
+    )
+}
+
+fn calls_at_a_frozen_site() -> Result<()> {
     let lab = Lab::up(Options::temporary("frozen"))?;
     let sites = Sites::of(&lab)?;
     let plain = sites.filled("plain")?;
@@ -105,7 +111,13 @@ fn unreachable_of(error: Error) -> Error {
 /// The longer a site has been frozen, the surer the other's daemon hangs in its replay and keeps the locks.
 #[test]
 fn a_forced_promotion_beside_a_frozen_site_ends_with_writes_that_go_through() -> Result<()> {
-    let _alone = alone();
+    in_a_process_of_its_own(
+        "frozen::a_forced_promotion_beside_a_frozen_site_ends_with_writes_that_go_through",
+        promotion_beside_a_frozen_site,
+    )
+}
+
+fn promotion_beside_a_frozen_site() -> Result<()> {
     let lab = Lab::up(Options::temporary("beside"))?;
     let sites = Sites::of(&lab)?;
     let names = ["first", "second"];

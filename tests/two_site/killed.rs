@@ -8,11 +8,17 @@ use tests::connect;
 use tests::stamped::{Found, Stamps};
 use tests::writer::Writer;
 
-use crate::sites::{MIB, ONE, SOON, Sites, alone};
+use crate::sites::{MIB, ONE, SOON, Sites, in_a_process_of_its_own};
 
 #[test]
 fn what_the_survivor_holds_is_a_prefix_of_what_was_acknowledged() -> Result<()> {
-    let _alone = alone();
+    in_a_process_of_its_own(
+        "killed::what_the_survivor_holds_is_a_prefix_of_what_was_acknowledged",
+        killed_in_the_middle_of_writes,
+    )
+}
+
+fn killed_in_the_middle_of_writes() -> Result<()> {
     let lab = Lab::up(Options::temporary("killed"))?;
     let sites = Sites::of(&lab)?;
     let plain = CreateOptions { features: Some(Features::DEFAULT), ..CreateOptions::default() };

@@ -8,11 +8,17 @@ use lab::{Daemon, Lab, Options, SiteId};
 use rbd_mirror::{Cluster, wait};
 use tests::connect;
 
-use crate::sites::{ONE, SOON, alone};
+use crate::sites::{ONE, SOON, in_a_process_of_its_own};
 
 #[test]
 fn a_manager_that_answers_late_costs_its_caller_a_limit_and_nobody_the_process() -> Result<()> {
-    let _alone = alone();
+    in_a_process_of_its_own(
+        "manager::a_manager_that_answers_late_costs_its_caller_a_limit_and_nobody_the_process",
+        late_answers,
+    )
+}
+
+fn late_answers() -> Result<()> {
     let lab = Lab::up(Options::temporary("manager"))?;
     let limit = Duration::from_secs(3);
     let pool = Cluster::connect(connect::to(&lab.site(SiteId::B)).operations_within(limit))?.pool(ONE)?;
