@@ -30,7 +30,7 @@ impl Image {
     /// # Errors
     /// [`Refusal::PrimaryElsewhere`] for [`Promote::Clean`] if the peer has not demoted, or its demotion has not arrived
     /// (`EBUSY`): [`crate::wait::demotion_arrived`]. [`Refusal::AlreadyPrimary`], [`Refusal::NotMirrored`] (`EINVAL`,
-    /// `ENOENT`). [`Refusal::ReadOnlyHandle`]. [`Error::InDoubt`] if the site does not answer.
+    /// `ENOENT`). [`Refusal::LockHeld`] in snapshot mode while rbd-mirror still has the image (`EROFS`). [`Refusal::ReadOnlyHandle`]. [`Error::InDoubt`] if the site does not answer.
     ///
     /// Implements: `int rbd_aio_mirror_image_promote(rbd_image_t image, bool force, rbd_completion_t c);`
     /// Similar to: `rbd mirror image promote [--force] <image-spec>`
@@ -47,6 +47,8 @@ impl Image {
         let Some(errno) = failure.errno() else { return self.error(op, failure) };
         let reason = match errno {
             Errno::EBUSY if how == Promote::Clean => Refusal::PrimaryElsewhere,
+            // In snapshot mode a promotion takes the lock, and rbd-mirror gives it up a moment after the demotion has arrived.
+            Errno::EROFS => Refusal::LockHeld,
             Errno::EINVAL | Errno::ENOENT => match self.explaining().role() {
                 Ok(Role::Primary(_)) => Refusal::AlreadyPrimary,
                 Ok(Role::NotMirrored) => Refusal::NotMirrored,

@@ -153,6 +153,12 @@ pub fn demotion_arrived(
     until(awaited, &on, deadline, || {
         let (demoted, here) = (within(demoted, deadline), within(here, deadline));
         if demotion_has_arrived(&demoted, &here, id)? {
+            let image = here.open_by_global_id_read_only(id)?;
+            // In snapshot mode a promotion takes the lock: rbd-mirror must have closed the image.
+            let snapshots = image.mirror_mode()? == Some(MirrorImageMode::Snapshot);
+            if snapshots && image.watchers()?.len() > image.users()?.len() {
+                return Ok(Seen::NotYet("arrived, and rbd-mirror still has the image open".to_owned()));
+            }
             return Ok(Seen::Done(()));
         }
         let source = demoted.open_by_global_id_read_only(id)?;
