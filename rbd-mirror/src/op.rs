@@ -45,6 +45,7 @@ ops! {
     StatusList = "status list", StatusSummary = "status summary", InstanceId = "instance id", ListMirrored = "list mirrored images",
     MirrorSnapshot = "mirror snapshot", Journal = "read journal", HealJournal = "remove orphan journal",
     DaemonStatus = "daemon status", TakeOver = "take over", Wait = "wait",
+    ReadObject = "read object", WriteObject = "write object", LockObject = "lock object",
 }
 
 impl fmt::Display for Op {

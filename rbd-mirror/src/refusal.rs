@@ -154,6 +154,10 @@ pub enum Refusal {
         owner: Box<str>,
     },
 
+    /// Another client has the lock on the object.
+    #[error("{0} has the lock: wait until it gives it back or it runs out")]
+    LockedBy(Box<str>),
+
     /// The image has no parent.
     #[error("the image is not a clone: there is nothing to flatten")]
     NotAClone,

@@ -14,6 +14,7 @@ mod io;
 mod journal;
 mod mirror_snapshot;
 mod names;
+mod object;
 mod pair;
 mod peer;
 mod pool;
