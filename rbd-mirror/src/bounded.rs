@@ -66,6 +66,11 @@ pub(crate) fn detach(job: impl FnOnce() + Send + 'static) {
     }
 }
 
+/// Runs `job` on a worker and does not wait for it. `false`: there is no thread to be had, and the job was dropped undone.
+pub(crate) fn hand_over(job: impl FnOnce() + Send + 'static) -> bool {
+    post(Box::new(job)).is_ok()
+}
+
 fn leak(job: Job) {
     tracing::error!("no thread to be had for a call into librbd: its handles are leaked");
     std::mem::forget(job);

@@ -32,7 +32,7 @@ impl Image {
         demoted.map(drop).map_err(|failure| self.why_not_demoted(failure))
     }
 
-    fn why_not_demoted(&self, failure: Failure) -> Error {
+    pub(crate) fn why_not_demoted(&self, failure: Failure) -> Error {
         let op = Op::Demote;
         let Some(errno) = failure.errno() else { return self.error(op, failure) };
         let reason = match errno {

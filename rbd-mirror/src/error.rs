@@ -123,6 +123,17 @@ pub enum Error {
         progress: Progress,
     },
 
+    /// The operation was not begun: one before it failed, or the caller cancelled the rest.
+    #[error("{op} {on}: not begun: {}", if *cancelled { "cancelled by the caller" } else { "an operation before it failed" })]
+    NotBegun {
+        /// What was asked.
+        op: Op,
+        /// Of what.
+        on: Subject,
+        /// Whether the caller cancelled it.
+        cancelled: bool,
+    },
+
     /// The loaded librbd is too old.
     #[error("{op}: needs librbd {needs}, and {have} is loaded")]
     Unsupported {

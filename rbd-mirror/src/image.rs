@@ -127,10 +127,7 @@ impl fmt::Display for LinkedImage {
 impl Image {
     pub(crate) fn open(pool: &Pool, which: Which, access: Access) -> Result<Self> {
         let op = Op::OpenImage;
-        let asked = match &which {
-            Which::Name(name) => pool.image_spec(name),
-            Which::Id(id) => pool.image_spec(&format!("id:{id}")),
-        };
+        let asked = pool.image_asked_for(&which);
         let _span = tracing::debug_span!("image", op = op.word(), image = %asked).entered();
         let (read_only, snapshot) = match &access {
             Access::ReadWrite => (false, None),
@@ -145,12 +142,17 @@ impl Image {
         });
         let opened = opened.map_err(Failure::from).and_then(|opened| opened.map_err(Failure::Errno));
         let (raw, name) = opened.map_err(|failure| failure.plain(op, asked.clone().into(), pool.bound()))?;
-        Ok(Self {
-            open: Arc::new(Open { raw: Some(Arc::new(raw)), access, bound: pool.bound() }),
-            spec: name.map_or(asked, |name| pool.image_spec(&name)),
+        Ok(Self::opened(pool, raw, access, name.map_or(asked, |name| pool.image_spec(&name))))
+    }
+
+    pub(crate) fn opened(pool: &Pool, raw: RawImage, access: Access, spec: ImageSpec) -> Self {
+        let bound = pool.bound();
+        Self {
+            open: Arc::new(Open { raw: Some(Arc::new(raw)), access, bound }),
+            spec,
             pool: pool.clone(),
-            bound: pool.bound(),
-        })
+            bound,
+        }
     }
 
     /// Closes the handle and says whether that went well. Dropping it closes it too, waits two seconds for that at the most, and
@@ -164,15 +166,21 @@ impl Image {
     /// Implements: `int rbd_close(rbd_image_t image);`
     pub fn close(self) -> Result<()> {
         let (op, on, bound) = (Op::CloseImage, self.subject(), self.bound);
-        let Some(mut open) = Arc::into_inner(self.open) else { return Ok(()) };
-        let Some(raw) = open.raw.take() else { return Ok(()) };
-        let Some(raw) = Arc::into_inner(raw) else {
-            return Err(Error::InDoubt { op, on, waited: Duration::ZERO });
+        let raw = match self.into_raw() {
+            None => return Ok(()),
+            Some(Err(_)) => return Err(Error::InDoubt { op, on, waited: Duration::ZERO }),
+            Some(Ok(raw)) => raw,
         };
         let closed = bounded::run(bound, move || raw.close()).map_err(Failure::from);
         closed
             .and_then(|closed| closed.map_err(Failure::Errno))
             .map_err(|failure| failure.plain(op, on, bound))
+    }
+
+    /// The handle for closing it; `None` while other clones of this value have it, and the handle shared where a call runs on it.
+    pub(crate) fn into_raw(self) -> Option<Result<RawImage, Arc<RawImage>>> {
+        let raw = Arc::into_inner(self.open)?.raw.take()?;
+        Some(Arc::try_unwrap(raw))
     }
 
     /// The image's name.

@@ -62,13 +62,16 @@
 //! | [`Image::enable`], [`flatten`](Image::flatten), [`promote`](Image::promote), [`demote`](Image::demote), [`resync`](Image::resync) | the verbs |
 //! | [`pair`], [`sync_state`] | both sites at once; whether a replica has everything |
 //! | [`wait`], [`Deadline`] | for what a site does by itself |
+//! | [`fleet`] | many images at once, with an outcome for each |
 //!
-//! Ceph 16 (librbd 1.16) is the floor. The feature `serde` makes the report types serializable.
+//! Ceph 16 (librbd 1.16) is the floor. The feature `serde` makes the report types serializable; `async` gives what librbd completes by itself as
+//! futures that need no runtime.
 
 #![deny(unsafe_code)]
 #![warn(clippy::as_conversions, clippy::print_stdout, clippy::print_stderr)]
 #![cfg_attr(not(test), warn(clippy::panic, clippy::unwrap_used, clippy::expect_used))]
 
+mod aio;
 mod bounded;
 mod call;
 mod cls;
@@ -77,11 +80,13 @@ mod command;
 mod create;
 mod deadline;
 mod demote;
+mod directory;
 mod enable;
 mod errno;
 mod error;
 mod features;
 mod flatten;
+pub mod fleet;
 pub mod health;
 mod holders;
 mod image;
@@ -91,10 +96,13 @@ mod mirror_snapshot;
 mod mirrored;
 mod mode;
 mod name;
+#[cfg(feature = "async")]
+pub mod nonblocking;
 mod object;
 mod op;
 pub mod pair;
 mod peer;
+mod pending;
 mod pool;
 mod progress;
 mod promote;
@@ -108,6 +116,7 @@ mod sync;
 mod take_over;
 mod version;
 pub mod wait;
+mod wake;
 
 pub use cluster::{Cluster, Connect};
 pub use command::CommandReply;

@@ -2,9 +2,9 @@
 
 use ceph_sys as sys;
 
-use crate::call::refused;
+use crate::call::{Failure, refused};
 use crate::errno::Errno;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::image::Image;
 use crate::mode::MirrorImageMode;
 use crate::op::Op;
@@ -34,19 +34,22 @@ impl Image {
         let op = Op::MirrorSnapshot;
         let _span = tracing::info_span!("mirror snapshot", image = %self.spec()).entered();
         let taken = self.finish(op, |raw| raw.start_mirror_snapshot(flags.bits()));
-        taken.map(|(_, id)| id).map_err(|failure| match failure.errno() {
-            Some(errno @ (Errno::EINVAL | Errno::ENOENT)) => {
-                let why = self.explaining();
-                let reason = match (why.role(), why.mirror_mode(), why.pool().peers()) {
-                    (Ok(Role::NotMirrored), ..) => Refusal::NotMirrored,
-                    (Ok(Role::NonPrimary(_)), ..) => Refusal::NotPrimary,
-                    (_, Ok(Some(is)), _) if is != MirrorImageMode::Snapshot => Refusal::OtherMode { is },
-                    (_, _, Ok(peers)) if peers.is_empty() => Refusal::NoPeers,
-                    _ => Refusal::Unexplained,
-                };
-                refused(op, self.subject(), reason, errno)
-            }
-            _ => self.write_error(op, failure),
-        })
+        taken.map(|(_, id)| id).map_err(|failure| self.why_no_mirror_snapshot(failure))
+    }
+
+    pub(crate) fn why_no_mirror_snapshot(&self, failure: Failure) -> Error {
+        let op = Op::MirrorSnapshot;
+        let Some(errno @ (Errno::EINVAL | Errno::ENOENT)) = failure.errno() else {
+            return self.write_error(op, failure);
+        };
+        let why = self.explaining();
+        let reason = match (why.role(), why.mirror_mode(), why.pool().peers()) {
+            (Ok(Role::NotMirrored), ..) => Refusal::NotMirrored,
+            (Ok(Role::NonPrimary(_)), ..) => Refusal::NotPrimary,
+            (_, Ok(Some(is)), _) if is != MirrorImageMode::Snapshot => Refusal::OtherMode { is },
+            (_, _, Ok(peers)) if peers.is_empty() => Refusal::NoPeers,
+            _ => Refusal::Unexplained,
+        };
+        refused(op, self.subject(), reason, errno)
     }
 }

@@ -15,7 +15,7 @@ use crate::raw::object::{RawLock, RawLocker};
 use crate::raw::rados::RawIoCtx;
 use crate::refusal::Refusal;
 
-/// Who holds an [`ObjectLock`]'s lock.
+/// Who holds a lock of [`Pool::lock_object`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct ObjectLocker {

@@ -451,6 +451,14 @@ impl Pool {
         self.spec.clone().into()
     }
 
+    /// What an open call was asked for, before the name is known.
+    pub(crate) fn image_asked_for(&self, which: &Which) -> ImageSpec {
+        match which {
+            Which::Name(name) => self.image_spec(name),
+            Which::Id(id) => self.image_spec(&format!("id:{id}")),
+        }
+    }
+
     pub(crate) fn image_spec(&self, name: &str) -> ImageSpec {
         self.spec.image(name)
     }

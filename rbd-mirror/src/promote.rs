@@ -42,7 +42,7 @@ impl Image {
         promoted.map(drop).map_err(|failure| self.why_not_promoted(failure, how))
     }
 
-    fn why_not_promoted(&self, failure: Failure, how: Promote) -> Error {
+    pub(crate) fn why_not_promoted(&self, failure: Failure, how: Promote) -> Error {
         let op = Op::Promote;
         let Some(errno) = failure.errno() else { return self.error(op, failure) };
         let reason = match errno {

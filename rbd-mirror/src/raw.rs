@@ -14,6 +14,7 @@ pub(crate) mod lock;
 pub(crate) mod mirror_image;
 pub(crate) mod mirror_pool;
 pub(crate) mod object;
+pub(crate) mod open;
 pub(crate) mod options;
 pub(crate) mod pool;
 pub(crate) mod rados;

@@ -233,7 +233,7 @@ impl Iterator for Statuses {
 }
 
 impl ImageStatus {
-    fn from_raw(image_id: Option<ImageId>, raw: RawStatus) -> Self {
+    pub(crate) fn from_raw(image_id: Option<ImageId>, raw: RawStatus) -> Self {
         let mut local = None;
         let mut peers = Vec::new();
         for site in raw.sites {

@@ -7,11 +7,13 @@
 //! The memory that C writes to lives in [`Shared`], which the callback keeps alive through an `Arc`; so an operation that
 //! outlives its caller writes into memory that is still there. The image is kept open in the same way.
 
+use std::any::Any;
 use std::cell::UnsafeCell;
 use std::ffi::{c_int, c_void};
 use std::fmt;
 use std::ptr;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
 use ceph_sys as sys;
@@ -20,6 +22,7 @@ use super::call::{check, check_size};
 use super::image::RawImage;
 use crate::bounded::{self, Overrun};
 use crate::errno::Errno;
+use crate::wake;
 
 /// A started operation whose outcome lands in a slot of type `S`.
 pub(crate) struct Aio<S: Send + 'static> {
@@ -35,10 +38,15 @@ struct Shared<S> {
 
 struct State {
     outcome: Option<Result<usize, Errno>>,
-    /// Keeps the image open until librbd has called back.
-    image: Option<Arc<RawImage>>,
+    /// What the operation works on, the image as a rule: kept alive until librbd has called back.
+    held: Option<Held>,
     abandoned: bool,
+    /// Who is to be woken when it is done, where somebody polls.
+    waker: Option<Waker>,
 }
+
+/// What an operation works on.
+pub(super) type Held = Arc<dyn Any + Send + Sync>;
 
 // SAFETY: `slot` is touched by C before `outcome` is set and by one waiter after; the mutex orders the two.
 unsafe impl<S: Send> Sync for Shared<S> {}
@@ -46,16 +54,27 @@ unsafe impl<S: Send> Sync for Shared<S> {}
 unsafe impl<S: Send> Send for Shared<S> {}
 
 impl<S: Send + 'static> Aio<S> {
-    /// Starts an operation. `submit` gets the image, the place for its result, and the completion; what it returns is
+    /// Starts an operation of an image. `submit` gets the image, the place for its result, and the completion; what it returns is
     /// the return value of the C call that queues the operation.
     pub(crate) fn start(
         image: &Arc<RawImage>,
         slot: S,
         submit: impl FnOnce(sys::rbd_image_t, *mut S, sys::rbd_completion_t) -> c_int,
     ) -> Result<Self, Errno> {
+        let handle = image.handle();
+        let held: Arc<RawImage> = Arc::clone(image);
+        Self::start_on(held, slot, |place, completion| submit(handle, place, completion))
+    }
+
+    /// [`start`](Self::start) of an operation that works on something else, which is kept alive for it.
+    pub(super) fn start_on(
+        held: Held,
+        slot: S,
+        submit: impl FnOnce(*mut S, sys::rbd_completion_t) -> c_int,
+    ) -> Result<Self, Errno> {
         let shared = Arc::new(Shared {
             slot: UnsafeCell::new(Some(slot)),
-            state: Mutex::new(State { outcome: None, image: Some(Arc::clone(image)), abandoned: false }),
+            state: Mutex::new(State { outcome: None, held: Some(held), abandoned: false, waker: None }),
             finished: Condvar::new(),
         });
         let mut completion = ptr::null_mut();
@@ -66,7 +85,7 @@ impl<S: Send + 'static> Aio<S> {
         };
         // SAFETY: nobody else has a pointer to the slot yet.
         let place = unsafe { &mut *shared.slot.get() }.as_mut().map_or(ptr::null_mut(), ptr::from_mut);
-        let submitted = check(rc).and_then(|_| check(submit(image.handle(), place, completion)));
+        let submitted = check(rc).and_then(|_| check(submit(place, completion)));
         if let Err(errno) = submitted {
             if !completion.is_null() {
                 // SAFETY: the operation was not queued, so librbd will not complete or touch it again.
@@ -80,15 +99,13 @@ impl<S: Send + 'static> Aio<S> {
     }
 
     /// Waits for the outcome, for `bound` at the most. After an overrun the operation goes on without us.
-    pub(crate) fn wait(self, bound: Duration) -> Result<(Result<usize, Errno>, S), Overrun> {
+    pub(crate) fn wait(self, bound: Duration) -> Result<Taken<S>, Overrun> {
         let started = Instant::now();
         let mut state = lock(&self.shared.state);
         loop {
             if let Some(outcome) = state.outcome {
-                // SAFETY: `outcome` is set, so C is done with the slot; `self` is the only waiter.
-                let slot = unsafe { &mut *self.shared.slot.get() }.take();
                 drop(state);
-                return slot.map(|slot| (outcome, slot)).ok_or(Overrun { waited: started.elapsed() });
+                return self.take(outcome).ok_or(Overrun { waited: started.elapsed() });
             }
             let Some(left) = bound.checked_sub(started.elapsed()).filter(|left| !left.is_zero()) else {
                 return Err(Overrun { waited: started.elapsed() });
@@ -96,7 +113,30 @@ impl<S: Send + 'static> Aio<S> {
             state = self.shared.finished.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
+
+    /// The outcome, if it is there; otherwise `waker` is woken when it is. After `Ready` there is nothing more to be had.
+    pub(crate) fn poll(&mut self, waker: &Waker) -> Poll<Taken<S>> {
+        let mut state = lock(&self.shared.state);
+        let Some(outcome) = state.outcome else {
+            if state.waker.as_ref().is_none_or(|known| !known.will_wake(waker)) {
+                state.waker = Some(waker.clone());
+            }
+            return Poll::Pending;
+        };
+        drop(state);
+        self.take(outcome).map_or(Poll::Pending, Poll::Ready)
+    }
+
+    /// Takes the slot of an operation that is done; `None` the second time.
+    fn take(&self, outcome: Result<usize, Errno>) -> Option<Taken<S>> {
+        // SAFETY: there is an outcome, so C is done with the slot; this value is the only one that takes from it.
+        let slot = unsafe { &mut *self.shared.slot.get() }.take();
+        slot.map(|slot| (outcome, slot))
+    }
 }
+
+/// What an operation returned, and what it left in its slot.
+pub(crate) type Taken<S> = (Result<usize, Errno>, S);
 
 impl<S: Send + 'static> Drop for Aio<S> {
     fn drop(&mut self) {
@@ -121,16 +161,20 @@ extern "C" fn finished<S: Send + 'static>(completion: sys::rbd_completion_t, con
 
     let mut state = lock(&shared.state);
     state.outcome = Some(outcome);
-    let image = state.image.take();
+    let (held, waker) = (state.held.take(), state.waker.take());
     if state.abandoned {
         drop(state);
         // Closing an image waits for this very thread, so the last reference must not be dropped on it.
-        bounded::detach(move || drop((image, shared)));
+        bounded::detach(move || drop((held, shared)));
     } else {
-        // The waiter holds the image through `&self` and cannot return before it gets this lock: never the last one.
-        drop(image);
+        // Whoever waits or polls holds the image too, for longer than this operation, and cannot go on before it gets this lock: this
+        // is never the last reference.
+        drop(held);
         drop(state);
         shared.finished.notify_all();
+        if let Some(waker) = waker {
+            wake::wake(waker);
+        }
     }
 }
 

@@ -19,7 +19,7 @@ use crate::progress::Rendezvous;
 pub(crate) struct RawImage {
     handle: sys::rbd_image_t,
     /// Outlives the image: fields are dropped after `Drop::drop` has closed it.
-    _io: Arc<RawIoCtx>,
+    io: Arc<RawIoCtx>,
 }
 
 // SAFETY: an `rbd_image_t` is a librbd::ImageCtx, which locks around its state; librbd's API may be used from every
@@ -58,7 +58,21 @@ impl RawImage {
         let mut handle = ptr::null_mut();
         // SAFETY: the io context is live; NUL-terminated strings, the snapshot may be null; a place for the handle.
         check(unsafe { call(io.handle(), text.as_ptr(), &mut handle, snapshot) })?;
-        Ok(Self { handle, _io: Arc::clone(io) })
+        Ok(Self { handle, io: Arc::clone(io) })
+    }
+
+    /// An image of a handle that an open call has filled, and that nobody else has.
+    pub(super) fn from_handle(handle: sys::rbd_image_t, io: Arc<RawIoCtx>) -> Self {
+        Self { handle, io }
+    }
+
+    pub(super) fn io(&self) -> Arc<RawIoCtx> {
+        Arc::clone(&self.io)
+    }
+
+    /// The handle, which this value then has no more.
+    pub(super) fn take_handle(&mut self) -> sys::rbd_image_t {
+        std::mem::replace(&mut self.handle, ptr::null_mut())
     }
 
     pub(crate) fn handle(&self) -> sys::rbd_image_t {
@@ -260,7 +274,7 @@ impl RawImage {
 
     /// The handle is gone whatever librbd answers, so it is forgotten first.
     fn close_once(&mut self) -> Result<i32, Errno> {
-        let handle = std::mem::replace(&mut self.handle, ptr::null_mut());
+        let handle = self.take_handle();
         if handle.is_null() {
             return Ok(0);
         }
