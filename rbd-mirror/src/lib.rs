@@ -62,6 +62,7 @@
 //! | [`Image::enable`], [`flatten`](Image::flatten), [`promote`](Image::promote), [`demote`](Image::demote), [`resync`](Image::resync) | the verbs |
 //! | [`pair`], [`sync_state`] | both sites at once; whether a replica has everything |
 //! | [`wait`], [`Deadline`] | for what a site does by itself |
+//! | [`watch`] | what changes in the statuses of a pool |
 //! | [`fleet`] | many images at once, with an outcome for each |
 //!
 //! Ceph 16 (librbd 1.16) is the floor. The feature `serde` makes the report types serializable; `async` gives what librbd completes by itself as
@@ -117,6 +118,7 @@ mod take_over;
 mod version;
 pub mod wait;
 mod wake;
+pub mod watch;
 
 pub use cluster::{Cluster, Connect};
 pub use command::CommandReply;

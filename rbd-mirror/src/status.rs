@@ -4,13 +4,12 @@
 //! changes. It may say "replaying, 0 behind" for minutes after the other site has died. Decide by [`Image::role`] and
 //! [`Image::journal`]; explain by the status.
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::time::SystemTime;
 
 use ceph_sys as sys;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::image::Image;
 use crate::name::{GlobalImageId, ImageId, MirrorUuid};
 use crate::op::Op;
@@ -21,8 +20,11 @@ use crate::raw::pool::time;
 use crate::raw::rados::RawIoCtx;
 
 pub mod description;
+mod list;
+mod lost;
 
 use description::Description;
+pub use list::Statuses;
 
 /// The words of all sites on one image.
 ///
@@ -137,9 +139,13 @@ impl Image {
     /// Implements: `int rbd_aio_mirror_image_get_global_status(rbd_image_t image, rbd_mirror_image_global_status_t *mirror_image_global_status, size_t status_size, rbd_completion_t c);`
     /// Similar to: `rbd mirror image status <image-spec>`
     pub fn status(&self) -> Result<ImageStatus> {
+        Ok(ImageStatus::from_raw(None, self.raw_status()?))
+    }
+
+    fn raw_status(&self) -> Result<RawStatus> {
         let asked = self.finish(Op::Status, RawImage::start_mirror_status);
         let (_, slot) = asked.map_err(|failure| self.error(Op::Status, failure))?;
-        Ok(ImageStatus::from_raw(None, slot.copy()))
+        Ok(slot.copy())
     }
 }
 
@@ -147,8 +153,8 @@ impl Pool {
     /// The statuses of all mirrored images of the pool, read page by page as the iterator goes. It ends after an error.
     ///
     /// librbd reads the names of the whole pool for every page, so pages are large: a pool of 10,000 images costs about 33 reads
-    /// of its OSDs. An image whose daemon reports "unknown" (as both sites do between demotion and promotion) has its text lost
-    /// in librbd's list; it is asked for singly, at the price of opening that image.
+    /// of its OSDs and 4.4 MB, and the memory of one page. Where a daemon reports "unknown" (as both sites' do between demotion and
+    /// promotion), librbd's list has lost the text; it is fetched again with one more read for a page.
     ///
     /// # Errors
     /// An item is an error if the site does not answer; the iterator ends with it.
@@ -157,7 +163,16 @@ impl Pool {
     /// Similar to: `rbd mirror pool status --verbose`
     #[must_use]
     pub fn statuses(&self) -> Statuses {
-        Statuses { pool: self.clone(), page: VecDeque::new(), after: Some(String::new()) }
+        Statuses::new(self, "")
+    }
+
+    /// [`statuses`](Self::statuses) of the images whose ids come after that one, in the order of their ids.
+    ///
+    /// # Errors
+    /// As [`statuses`](Self::statuses).
+    #[must_use]
+    pub fn statuses_after(&self, image: &ImageId) -> Statuses {
+        Statuses::new(self, image.as_str())
     }
 
     /// How many images are in which state: two reads, whatever the pool's size. The state of an image is the worst of its sites'.
@@ -170,65 +185,6 @@ impl Pool {
     pub fn status_summary(&self) -> Result<Vec<(SiteState, u32)>> {
         let counts = self.run(Op::StatusSummary, RawIoCtx::status_summary)?;
         Ok(counts.into_iter().map(|(state, count)| (SiteState::from_raw(state), count)).collect())
-    }
-}
-
-/// The iterator of [`Pool::statuses`].
-#[derive(Debug)]
-pub struct Statuses {
-    pool: Pool,
-    page: VecDeque<ImageStatus>,
-    /// The id after which the next page begins; `None` at the end.
-    after: Option<String>,
-}
-
-/// Large enough that names are rarely read twice, small enough that no OSD operation takes long (60 ms were measured).
-const PAGE: usize = 4096;
-
-impl Statuses {
-    fn fetch(&mut self) -> Result<()> {
-        // A page may be shorter than asked for without being the last: only an empty one is.
-        while let Some(after) = self.after.take().filter(|_| self.page.is_empty()) {
-            let start = after.clone();
-            let raw = self.pool.run(Op::StatusList, move |io| io.status_page(&start, PAGE))?;
-            let Some((last, _)) = raw.last() else { return Ok(()) };
-            self.after = Some(last.clone());
-            for (id, status) in raw {
-                self.page.push_back(ImageStatus::from_raw(Some(ImageId::new(id)), status));
-            }
-        }
-        Ok(())
-    }
-
-    /// librbd's list replaces the text of "unknown" entries; a written one has a time, so it can be told from none.
-    fn restore_text(&mut self, listed: ImageStatus) -> Result<ImageStatus> {
-        let lost = |site: &SiteStatus| site.state == SiteState::Unknown && site.last_update.is_some();
-        let Some(id) = listed.image_id.clone().filter(|_| listed.sites().any(lost)) else {
-            return Ok(listed);
-        };
-        match self.pool.open_by_id_read_only(&id).and_then(|image| image.status()) {
-            Ok(status) => Ok(ImageStatus { image_id: Some(id), ..status }),
-            // Gone since: what the list said still stands.
-            Err(Error::NotFound { .. }) => Ok(listed),
-            Err(error) => {
-                (self.after, self.page) = (None, VecDeque::new());
-                Err(error)
-            }
-        }
-    }
-}
-
-impl Iterator for Statuses {
-    type Item = Result<ImageStatus>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.page.is_empty()
-            && let Err(error) = self.fetch()
-        {
-            return Some(Err(error));
-        }
-        let listed = self.page.pop_front()?;
-        Some(self.restore_text(listed))
     }
 }
 
@@ -249,6 +205,20 @@ impl ImageStatus {
         }
         let id = Some(raw.info.global_id).filter(|id| !id.is_empty()).map(GlobalImageId::new);
         Self { name: raw.name, image_id, id, local, peers }
+    }
+
+    /// Whether another status says the same, leaving aside when it was written: that a daemon wrote again is no news of the image.
+    #[must_use]
+    pub fn says_the_same_as(&self, other: &Self) -> bool {
+        let same = |(one, other): (&SiteStatus, &SiteStatus)| {
+            one.state == other.state && one.up == other.up && one.description == other.description
+        };
+        self.name == other.name
+            && self.id == other.id
+            && self.image_id == other.image_id
+            && self.local.is_some() == other.local.is_some()
+            && self.peers.iter().map(|(uuid, _)| uuid).eq(other.peers.iter().map(|(uuid, _)| uuid))
+            && self.sites().zip(other.sites()).all(same)
     }
 
     /// The words of all sites, this one's first.

@@ -15,6 +15,7 @@ use crate::name::{GlobalImageId, ImageId, Subject};
 use crate::pool::Pool;
 use crate::status::{ImageStatus, SiteState};
 use crate::sync::{SyncState, demotion_has_arrived, sync_state};
+use crate::watch::{Change, Watch as StatusWatch};
 
 /// What one look saw.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -227,6 +228,19 @@ pub fn daemon_healthy(pool: &Pool, deadline: impl Into<Deadline>) -> Result<()> 
         }
         let words: Vec<String> = daemons.iter().map(ToString::to_string).collect();
         Ok(Seen::NotYet(if words.is_empty() { "no daemon".to_owned() } else { words.join("; ") }))
+    })
+}
+
+/// Waits until something has changed in the statuses of a pool, and says what. Looks once a second, at the price of two reads of the
+/// pool while nothing changes.
+///
+/// # Errors
+/// [`Error::TimedOut`] if nothing has changed, or the site did not answer.
+pub fn changed(watch: &mut StatusWatch, deadline: impl Into<Deadline>) -> Result<Vec<Change>> {
+    let on = watch.pool().subject();
+    until("changed", &on, deadline.into(), || {
+        let changes = watch.look()?;
+        Ok(if changes.is_empty() { Seen::NotYet("nothing new".to_owned()) } else { Seen::Done(changes) })
     })
 }
 

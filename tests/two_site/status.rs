@@ -1,10 +1,11 @@
 //! The list of statuses, and what it must not lose.
 
 use anyhow::{Context, Result};
+use rbd_mirror::fleet::Fleet;
 use rbd_mirror::status::SiteState;
 use rbd_mirror::status::description::Meaning;
 use rbd_mirror::wait::{Seen, until};
-use rbd_mirror::{MirrorImageMode, wait};
+use rbd_mirror::{MirrorImageMode, Promote, wait};
 
 use crate::sites::{SOON, shared};
 
@@ -59,5 +60,32 @@ fn the_list_keeps_the_text_of_an_image_that_both_sites_have_demoted() -> Result<
     let single = sites.b.open_by_global_id_read_only(&id)?.status()?.local.context("no words")?;
     assert_eq!(single.description.meaning, Meaning::RemoteNotPrimary);
     sites.at_a().promote(&id)?;
+    Ok(())
+}
+
+#[test]
+fn a_whole_page_of_demoted_images_keeps_its_texts_at_the_price_of_one_more_read() -> Result<()> {
+    let sites = shared()?;
+    let mut ids = Vec::new();
+    for number in 0..6 {
+        ids.push(sites.protected(&format!("page-{number}"), MirrorImageMode::Journal)?.1);
+    }
+    for outcome in Fleet::new(&sites.a, &ids).demote() {
+        outcome.result?;
+    }
+    until("all unknown with their texts", &sites.b.spec().clone().into(), SOON.into(), || {
+        let statuses = sites.b.statuses().collect::<rbd_mirror::Result<Vec<_>>>()?;
+        let ours = statuses.iter().filter(|status| status.id.as_ref().is_some_and(|id| ids.contains(id)));
+        let kept = ours.clone().filter(|status| {
+            status.local.as_ref().is_some_and(|local| {
+                local.state == SiteState::Unknown && local.description.meaning == Meaning::RemoteNotPrimary
+            })
+        });
+        let words = ours.map(ToString::to_string).collect::<Vec<_>>().join("; ");
+        Ok(if kept.count() == ids.len() { Seen::Done(()) } else { Seen::NotYet(words) })
+    })?;
+    for outcome in Fleet::new(&sites.a, &ids).promote(Promote::Clean) {
+        outcome.result?;
+    }
     Ok(())
 }

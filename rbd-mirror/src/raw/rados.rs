@@ -244,8 +244,21 @@ impl RawIoCtx {
         method: &str,
         input: &[u8],
     ) -> Result<Vec<u8>, Errno> {
+        self.exec_sized(object, class, method, input, 16 * 1024)
+    }
+
+    /// [`exec`](Self::exec) whose answer is expected to have up to so many bytes. A longer one is asked for again, which the OSD has
+    /// to work out again.
+    pub(crate) fn exec_sized(
+        &self,
+        object: &str,
+        class: &str,
+        method: &str,
+        input: &[u8],
+        expected: usize,
+    ) -> Result<Vec<u8>, Errno> {
         let (object, class, method) = (to_c(object)?, to_c(class)?, to_c(method)?);
-        let mut output = vec![0_u8; 16 * 1024];
+        let mut output = vec![0_u8; expected];
         for _ in 0..8 {
             // SAFETY: the handle is live; `input` and `output` are valid for the lengths given.
             let rc = unsafe {

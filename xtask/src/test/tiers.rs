@@ -99,6 +99,11 @@ pub(super) const TIERS: &[Tier] = &[
         &[Step::Cargo(&["test", "--no-fail-fast", "--package", "tests", "--test", "one_site"])],
     ),
     tier(
+        "cost",
+        "what our calls cost the cluster, by its own count",
+        &[Step::Cargo(&["test", "--no-fail-fast", "--package", "tests", "--test", "cost"])],
+    ),
+    tier(
         "two_sites",
         "our library against two real sites that mirror each other",
         &[Step::Cargo(&["test", "--no-fail-fast", "--package", "tests", "--test", "two_site"])],

@@ -1,0 +1,154 @@
+//! What our calls cost the cluster, by the OSD's own count.
+//!
+//! One site without rbd-mirror, so that nobody else asks the OSD anything; one test after the other, for the same reason. Times
+//! are not looked at.
+
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+
+use anyhow::{Result, anyhow};
+use lab::{Daemon, Lab, Options, OsdCounters, Peering, Site, SiteId};
+use rbd_mirror::fleet::Fleet;
+use rbd_mirror::watch::Change;
+use rbd_mirror::{CreateOptions, Features, MirrorImageMode, Op, Pool, PoolMode};
+use tests::connect;
+
+/// More than the object class gives at once, so that pages are turned.
+const MANY: usize = 1_200;
+const MANY_POOL: &str = "many";
+const FEW_POOL: &str = "few";
+
+static LAB: OnceLock<Result<Lab, String>> = OnceLock::new();
+static ALONE: Mutex<()> = Mutex::new(());
+
+/// The site with its pools, for one test at a time.
+fn site() -> Result<(Site, MutexGuard<'static, ()>)> {
+    let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let lab = LAB.get_or_init(|| bring_up().map_err(|error| format!("{error:#}"))).as_ref();
+    Ok((lab.map_err(|words| anyhow!("{words}"))?.site(SiteId::A), alone))
+}
+
+fn bring_up() -> Result<Lab> {
+    let of_b = Daemon::ALL.map(|daemon| (SiteId::B, daemon));
+    let lab = Lab::up(Options {
+        peering: Peering::None,
+        pools: [MANY_POOL, FEW_POOL].map(lab::Pool::plain).to_vec(),
+        absent: [&[(SiteId::A, Daemon::RbdMirror)], of_b.as_slice()].concat(),
+        ..Options::temporary("cost")
+    })?;
+    for (name, count) in [(MANY_POOL, MANY), (FEW_POOL, 3)] {
+        let pool = connect::pool(&lab.site(SiteId::A), name)?;
+        pool.set_mirror_mode(PoolMode::Image)?;
+        let names = (0..count).map(|number| format!("disk-{number:04}"));
+        let made = Fleet::new(&pool, names).each(Op::CreateImage, |pool, target| {
+            let options = CreateOptions { features: Some(Features::DEFAULT), ..CreateOptions::default() };
+            let name = target.to_string();
+            pool.create(&name, 1 << 20, &options)?;
+            pool.open(&name)?.enable(MirrorImageMode::Snapshot).map(drop)
+        });
+        for outcome in made {
+            outcome.result?;
+        }
+    }
+    Ok(lab)
+}
+
+/// What the OSD has done for `what`.
+fn cost<T>(site: &Site, what: impl FnOnce() -> Result<T>) -> Result<(T, OsdCounters)> {
+    let before = site.osd_counters()?;
+    let value = what()?;
+    Ok((value, site.osd_counters()? - before))
+}
+
+fn count(pool: &Pool) -> Result<usize> {
+    Ok(pool.statuses().collect::<rbd_mirror::Result<Vec<_>>>()?.len())
+}
+
+#[test]
+fn the_statuses_of_a_pool_cost_a_few_reads_however_many_they_are() -> Result<()> {
+    let (site, _alone) = site()?;
+    let pool = connect::pool(&site, MANY_POOL)?;
+    let (found, cost) = cost(&site, || count(&pool))?;
+    assert_eq!(found, MANY);
+    // Two directories of names (the page and the empty one after it), of 1,024 each, and the two pages.
+    let names = 2 * MANY.div_ceil(1024);
+    assert!(cost.ops <= u64::try_from(names + 2)?, "{cost:?}");
+    assert!(cost.bytes_out <= u64::try_from(MANY * 450)?, "{cost:?}");
+    Ok(())
+}
+
+#[test]
+fn small_pages_cost_more_and_find_the_same() -> Result<()> {
+    let (site, _alone) = site()?;
+    let pool = connect::pool(&site, MANY_POOL)?;
+    let all = || Ok(pool.statuses().page_size(100).collect::<rbd_mirror::Result<Vec<_>>>()?);
+    let (found, small) = cost(&site, all)?;
+    assert_eq!(found.len(), MANY);
+    let (_, large) = cost(&site, || count(&pool))?;
+    assert!(small.ops > 4 * large.ops, "{small:?} {large:?}");
+    let middle = found[MANY / 2].image_id.clone().expect("a list has ids");
+    let rest = pool.statuses_after(&middle).collect::<rbd_mirror::Result<Vec<_>>>()?;
+    assert_eq!(rest[..], found[MANY / 2 + 1..]);
+    Ok(())
+}
+
+#[test]
+fn to_watch_a_pool_in_which_nothing_changes_costs_two_reads_a_look() -> Result<()> {
+    let (site, _alone) = site()?;
+    let pool = connect::pool(&site, MANY_POOL)?;
+    let mut watch = pool.watch();
+    assert_eq!(watch.look()?.len(), MANY);
+    let (changes, cost) = cost(&site, || {
+        let mut changes = Vec::new();
+        for _ in 0..10 {
+            changes.extend(watch.look()?);
+        }
+        Ok(changes)
+    })?;
+    assert_eq!(changes, []);
+    assert_eq!(cost.ops, 20, "{cost:?}");
+    Ok(())
+}
+
+#[test]
+fn a_watch_tells_what_came_and_what_went() -> Result<()> {
+    let (site, _alone) = site()?;
+    let pool = connect::pool(&site, FEW_POOL)?;
+    let mut watch = pool.watch();
+    assert!(watch.look()?.iter().all(|change| matches!(change, Change::Appeared(_))));
+    assert_eq!(watch.statuses().count(), 3);
+    let options = CreateOptions { features: Some(Features::DEFAULT), ..CreateOptions::default() };
+    pool.create("comes-and-goes", 1 << 20, &options)?;
+    let image = pool.open("comes-and-goes")?;
+    let id = image.enable(MirrorImageMode::Snapshot)?;
+    let changes = watch.look()?;
+    assert!(
+        matches!(&changes[..], [Change::Appeared(status)] if status.id.as_ref() == Some(&id)),
+        "{changes:?}"
+    );
+    image.disable(rbd_mirror::Disable::Clean)?;
+    let changes = watch.look()?;
+    assert!(matches!(&changes[..], [Change::Gone(status)] if status.name == "comes-and-goes"), "{changes:?}");
+    Ok(())
+}
+
+#[test]
+fn an_open_image_is_asked_for_its_role_or_its_status_with_one_read() -> Result<()> {
+    let (site, _alone) = site()?;
+    let image = connect::pool(&site, FEW_POOL)?.open("disk-0000")?;
+    image.role()?;
+    let (_, role) = cost(&site, || Ok(image.role()?))?;
+    assert_eq!(role.ops, 1, "{role:?}");
+    let (_, status) = cost(&site, || Ok(image.status()?))?;
+    assert_eq!(status.ops, 1, "{status:?}");
+    Ok(())
+}
+
+#[test]
+fn the_directory_of_mirrored_images_is_read_a_thousand_at_a_time() -> Result<()> {
+    let (site, _alone) = site()?;
+    let pool = connect::pool(&site, MANY_POOL)?;
+    let (ids, cost) = cost(&site, || Ok(pool.mirrored_ids()?))?;
+    assert_eq!(ids.len(), MANY);
+    assert_eq!(cost.ops, u64::try_from(MANY.div_ceil(1024) + 1)?, "{cost:?}");
+    Ok(())
+}
