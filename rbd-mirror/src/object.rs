@@ -78,6 +78,18 @@ impl Pool {
         self.run_on(Op::WriteObject, name, move |io| io.write_object(&object, &data))
     }
 
+    /// Writes a part of an object, which is made where it is not there; a gap before it reads as zeros. Repeating it changes nothing,
+    /// which an append cannot say.
+    ///
+    /// # Errors
+    /// As [`write_object`](Self::write_object).
+    ///
+    /// Implements: `int rados_write(rados_ioctx_t io, const char *oid, const char *buf, size_t len, uint64_t off);`
+    pub fn write_object_at(&self, name: &str, offset: u64, data: &[u8]) -> Result<()> {
+        let (object, data) = (name.to_owned(), data.to_vec());
+        self.run_on(Op::WriteObject, name, move |io| io.write_object_at(&object, offset, &data))
+    }
+
     /// Appends to an object, which is made where it is not there. One append is atomic, and on disk when this returns.
     ///
     /// # Errors

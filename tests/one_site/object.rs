@@ -20,6 +20,9 @@ fn an_object_is_read_as_it_was_written_and_replaced_as_a_whole() -> Result<()> {
     assert_eq!(pool.read_object("tool.large")?, b"short");
     pool.append_object("tool.large", b" and more")?;
     assert_eq!(pool.read_object("tool.large")?, b"short and more");
+    pool.write_object_at("tool.large", 6, b"but more")?;
+    assert_eq!(pool.read_object("tool.large")?, b"short but more");
+    pool.write_object_at("tool.large", 6, b"and more")?;
     // The witness reads the same.
     let file = site::lab()?.dir().join("tool.large");
     let path = file.display().to_string();

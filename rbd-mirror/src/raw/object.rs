@@ -76,6 +76,16 @@ impl RawIoCtx {
         .map(drop)
     }
 
+    /// `int rados_write(rados_ioctx_t io, const char *oid, const char *buf, size_t len, uint64_t off);`
+    pub(crate) fn write_object_at(&self, object: &str, offset: u64, data: &[u8]) -> Result<(), Errno> {
+        let object = to_c(object)?;
+        // SAFETY: the handle is live; the data is valid for its length.
+        check(unsafe {
+            sys::rados_write(self.handle(), object.as_ptr(), data.as_ptr().cast(), data.len(), offset)
+        })
+        .map(drop)
+    }
+
     /// `int rados_append(rados_ioctx_t io, const char *oid, const char *buf, size_t len);`
     pub(crate) fn append_object(&self, object: &str, data: &[u8]) -> Result<(), Errno> {
         let object = to_c(object)?;
