@@ -40,6 +40,8 @@ pub struct JournalPeer {
     pub uuid: MirrorUuid,
     /// The last entry that the peer is done with. Its data may be further.
     pub position: Option<Position>,
+    /// The object of the journal that has this entry.
+    pub object: Option<u64>,
     /// `false` once it was too far behind and was cut off: it needs a resync.
     pub connected: bool,
     /// What the peer is doing.
@@ -282,7 +284,7 @@ const TAGS_PAGE: u64 = 64;
 /// A journal with more tags than this has not been trimmed for years.
 const TAG_PAGES_MAX: u32 = 4096;
 
-fn object_name(image: &ImageId) -> String {
+pub(crate) fn object_name(image: &ImageId) -> String {
     format!("journal.{image}")
 }
 
@@ -295,8 +297,14 @@ fn decode_clients(bytes: &[u8]) -> Option<(Option<Position>, Vec<JournalPeer>)> 
         if client.id.is_empty() {
             local = client.position;
         } else if let Some(state) = client.peer_state {
-            let (uuid, position, connected) = (MirrorUuid::new(client.id), client.position, client.connected);
-            peers.push(JournalPeer { uuid, position, connected, state });
+            let (uuid, connected) = (MirrorUuid::new(client.id), client.connected);
+            peers.push(JournalPeer {
+                uuid,
+                position: client.position,
+                object: client.object,
+                connected,
+                state,
+            });
         }
     }
     Some((local, peers))
@@ -305,6 +313,7 @@ fn decode_clients(bytes: &[u8]) -> Option<(Option<Position>, Vec<JournalPeer>)> 
 struct Client {
     id: String,
     position: Option<Position>,
+    object: Option<u64>,
     connected: bool,
     /// Of a mirror peer; other clients (the command `rbd journal inspect`) have none.
     peer_state: Option<PeerState>,
@@ -317,12 +326,13 @@ fn decode_client(body: &mut Decoder<'_>) -> Option<Client> {
     let mut commit = body.envelope()?;
     let positions = commit.list(|item| {
         let mut position = item.envelope()?;
-        let _object = position.u64()?;
-        Some(Position { tag_tid: position.u64()?, entry_tid: position.u64()? })
+        let object = position.u64()?;
+        Some((Position { tag_tid: position.u64()?, entry_tid: position.u64()? }, object))
     })?;
     let connected = body.u8()? == CLIENT_CONNECTED;
     // One position for each object the journal is striped over: the highest is how far the client is.
-    Some(Client { id, position: positions.into_iter().max(), connected, peer_state })
+    let (position, object) = positions.into_iter().max().unzip();
+    Some(Client { id, position, object, connected, peer_state })
 }
 
 /// `librbd::journal::ClientData` of type 1, a mirror peer.

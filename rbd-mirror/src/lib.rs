@@ -62,6 +62,7 @@
 //! | [`Image::enable`], [`flatten`](Image::flatten), [`promote`](Image::promote), [`demote`](Image::demote), [`resync`](Image::resync) | the verbs |
 //! | [`pair`], [`sync_state`] | both sites at once; whether a replica has everything |
 //! | [`wait`], [`Deadline`] | for what a site does by itself |
+//! | [`lag`] | how far a replica is behind, in time, and how sure that is |
 //! | [`watch`] | what changes in the statuses of a pool |
 //! | [`fleet`] | many images at once, with an outcome for each |
 //!
@@ -93,6 +94,7 @@ mod holders;
 mod image;
 mod info;
 pub mod journal;
+pub mod lag;
 mod mirror_snapshot;
 mod mirrored;
 mod mode;

@@ -123,6 +123,15 @@ impl MirrorSnapshot {
     }
 }
 
+/// The id that the newest snapshot which the copy has as a whole has at that pool, its primary's.
+pub(crate) fn newest_complete(copy: &Image, primary: &MirrorUuid) -> Result<Option<u64>> {
+    let fetched = copy.snapshots()?.into_iter().filter_map(|snapshot| match snapshot.namespace {
+        SnapshotNamespace::Mirror(mirror) if mirror.complete => mirror.fetched_from(primary),
+        _ => None,
+    });
+    Ok(fetched.max())
+}
+
 fn newest_mirror_snapshot(image: &Image) -> Result<Option<(u64, MirrorSnapshot)>> {
     let mirror = image.snapshots()?.into_iter().filter_map(|snapshot| match snapshot.namespace {
         SnapshotNamespace::Mirror(mirror) => Some((snapshot.id, mirror)),

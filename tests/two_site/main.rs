@@ -8,6 +8,7 @@ mod demote;
 mod diverged;
 mod frozen;
 mod killed;
+mod lag;
 mod manager;
 mod promote;
 mod resync;

@@ -63,6 +63,7 @@ fn the_position_of_a_client_is_the_highest_of_its_stripes() {
         [JournalPeer {
             uuid: MirrorUuid::new("uuid-b"),
             position: Some(Position { tag_tid: 6, entry_tid: 3 }),
+            object: Some(3),
             connected: true,
             state: PeerState::Replaying,
         }]
