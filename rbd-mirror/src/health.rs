@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use crate::error::{Error, Result};
 use crate::op::Op;
 use crate::pool::Pool;
+use crate::status::SiteState;
 
 /// An rbd-mirror daemon that serves a pool.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,7 +70,48 @@ impl fmt::Display for Daemon {
     }
 }
 
+/// A pool's health at one site, as `rbd mirror pool status` computes it. It is that site's own word: two primaries are `Ok`
+/// ([`crate::survey`] says more).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct PoolHealth {
+    /// The worst of its images: an error in any, or a warning while any is unknown.
+    pub images: Health,
+    /// The worst of its daemons; `None` if there is none.
+    pub daemons: Option<Health>,
+    /// How many images are in which state.
+    pub states: Vec<(SiteState, u32)>,
+}
+
+impl PoolHealth {
+    fn new(daemons: &[Daemon], states: Vec<(SiteState, u32)>) -> Self {
+        let of_state = |(state, _): &(SiteState, u32)| match state {
+            SiteState::Error => Health::Error,
+            SiteState::Unknown => Health::Warning,
+            _ => Health::Ok,
+        };
+        let images = states.iter().filter(|(_, count)| *count > 0).map(of_state).max().unwrap_or(Health::Ok);
+        Self { images, daemons: daemons.iter().map(|daemon| daemon.health).max(), states }
+    }
+
+    /// Both together. Without a daemon it is a warning at the least.
+    #[must_use]
+    pub fn overall(&self) -> Health {
+        self.images.max(self.daemons.unwrap_or(Health::Warning))
+    }
+}
+
 impl Pool {
+    /// The pool's health at this site: the summary of its images and its daemons, four calls whatever its size.
+    ///
+    /// # Errors
+    /// As [`daemons`](Self::daemons) and [`status_summary`](Self::status_summary).
+    ///
+    /// Similar to: `rbd mirror pool status`
+    pub fn health(&self) -> Result<PoolHealth> {
+        Ok(PoolHealth::new(&self.daemons()?, self.status_summary()?))
+    }
+
     /// The rbd-mirror daemons that serve this pool at this site. A daemon that was killed stays listed until the manager misses
     /// it: a minute, by default.
     ///
@@ -159,7 +201,8 @@ fn level(word: &str) -> Health {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::{Daemon, Health, daemons};
+    use super::{Daemon, Health, PoolHealth, daemons};
+    use crate::status::SiteState;
 
     fn dump() -> Value {
         json!({"services": {"rbd-mirror": {"daemons": {
@@ -203,6 +246,16 @@ mod tests {
         assert_eq!(only(&dump(), &status(r#"{"2":{"callouts":{}}}"#)).health, Health::Warning);
         assert_eq!(only(&dump(), &json!({})).health, Health::Warning);
         assert_eq!(only(&dump(), &status("not json")).health, Health::Warning);
+    }
+
+    #[test]
+    fn the_worst_image_and_the_worst_daemon_make_the_pools_health() {
+        let none = PoolHealth::new(&[], vec![(SiteState::Replaying, 3)]);
+        assert_eq!((none.images, none.daemons, none.overall()), (Health::Ok, None, Health::Warning));
+        let unknown = PoolHealth::new(&[], vec![(SiteState::Unknown, 1), (SiteState::Error, 0)]);
+        assert_eq!(unknown.images, Health::Warning);
+        let error = PoolHealth::new(&[], vec![(SiteState::Unknown, 1), (SiteState::Error, 1)]);
+        assert_eq!(error.overall(), Health::Error);
     }
 
     #[test]

@@ -61,6 +61,7 @@
 //! | [`Role`], [`journal`], [`status`], [`health`] | what an image is; who follows it; what was said of it; who serves it |
 //! | [`Image::enable`], [`flatten`](Image::flatten), [`promote`](Image::promote), [`demote`](Image::demote), [`resync`](Image::resync) | the verbs |
 //! | [`pair`], [`sync_state`] | both sites at once; whether a replica has everything |
+//! | [`survey`] | two pools as a whole: what neither site's health says |
 //! | [`wait`], [`Deadline`] | for what a site does by itself |
 //! | [`lag`] | how far a replica is behind, in time, and how sure that is |
 //! | [`watch`] | what changes in the statuses of a pool |
@@ -115,6 +116,7 @@ mod resync;
 mod role;
 mod snapshot;
 pub mod status;
+pub mod survey;
 mod sync;
 mod take_over;
 mod version;

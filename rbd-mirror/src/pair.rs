@@ -28,6 +28,10 @@ use crate::role::Role;
 use crate::snapshot::SnapshotNamespace;
 use crate::sync::{is_current, was_ever_complete};
 
+mod mend;
+
+pub use mend::Broken;
+
 /// One site's pool and what is known of its peer's.
 #[derive(Clone, Debug)]
 pub struct Pair {
@@ -59,6 +63,15 @@ pub enum Side {
     Here,
     /// Its peer.
     There,
+}
+
+impl fmt::Display for Side {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Here => "here",
+            Self::There => "there",
+        })
+    }
 }
 
 /// What one site has of an image.
@@ -286,6 +299,23 @@ impl Pair {
         }
         self.image(id)?.resync(id)?;
         Ok(image)
+    }
+
+    /// The same two as one of them sees them; `None` for a peer that does not answer.
+    pub(crate) fn seen_from(&self, side: Side) -> Option<Self> {
+        match side {
+            Side::Here => Some(self.clone()),
+            Side::There => self.reversed(),
+        }
+    }
+
+    /// What the image hangs on at one site, in words.
+    pub(crate) fn parent_at(&self, side: Side, id: &GlobalImageId) -> Result<Option<String>> {
+        let Some(pair) = self.seen_from(side) else { return Ok(None) };
+        match pair.here.open_by_global_id_read_only(id).and_then(|image| image.parent()) {
+            Err(Error::NotFound { .. }) => Ok(None),
+            other => Ok(other?.map(|parent| parent.to_string())),
+        }
     }
 
     /// Whether this pool receives from that one.

@@ -158,6 +158,10 @@ pub enum Refusal {
     #[error("{0} has the lock: wait until it gives it back or it runs out")]
     LockedBy(Box<str>),
 
+    /// There is nothing to mend.
+    #[error("nothing is broken there: look at both sites again")]
+    NotBroken,
+
     /// The image has no parent.
     #[error("the image is not a clone: there is nothing to flatten")]
     NotAClone,

@@ -15,4 +15,5 @@ mod resync;
 mod sites;
 mod snapshot_mode;
 mod status;
+mod survey;
 mod wait;
