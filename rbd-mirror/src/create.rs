@@ -23,8 +23,20 @@ pub struct CreateOptions {
     pub stripe_unit: Option<u64>,
     /// How many objects a stripe goes over.
     pub stripe_count: Option<u64>,
-    /// The pool for the data, when it is not the image's own.
+    /// The pool for the data, when it is not the image's own: for metadata in a replicated pool and data in an erasure-coded one.
     pub data_pool: Option<String>,
+    /// Features to add to librbd's defaults, or to those of the image that is copied.
+    pub features_set: Option<Features>,
+    /// Features to take away from them.
+    pub features_clear: Option<Features>,
+    /// The size of a journal's object as a power of two: 24 is 16 MiB.
+    pub journal_order: Option<u8>,
+    /// How many objects a journal is written to at once.
+    pub journal_splay_width: Option<u8>,
+    /// The pool for the journal, when it is not the image's own.
+    pub journal_pool: Option<String>,
+    /// Whether a deep copy of a clone stands alone.
+    pub flatten: Option<bool>,
     /// How a clone hangs on its parent.
     pub clone_format: Option<CloneFormat>,
     /// Mirror the image from its creation on.
@@ -41,7 +53,7 @@ pub enum CloneFormat {
 }
 
 impl CreateOptions {
-    fn to_raw(&self) -> Result<RawOptions, Errno> {
+    pub(crate) fn to_raw(&self) -> Result<RawOptions, Errno> {
         let raw = RawOptions::new();
         let format = self.clone_format.map(|format| match format {
             CloneFormat::V1 => 1,
@@ -52,6 +64,11 @@ impl CreateOptions {
             (sys::RBD_IMAGE_OPTION_ORDER, self.order.map(u64::from)),
             (sys::RBD_IMAGE_OPTION_STRIPE_UNIT, self.stripe_unit),
             (sys::RBD_IMAGE_OPTION_STRIPE_COUNT, self.stripe_count),
+            (sys::RBD_IMAGE_OPTION_FEATURES_SET, self.features_set.map(|features| features.bits())),
+            (sys::RBD_IMAGE_OPTION_FEATURES_CLEAR, self.features_clear.map(|features| features.bits())),
+            (sys::RBD_IMAGE_OPTION_JOURNAL_ORDER, self.journal_order.map(u64::from)),
+            (sys::RBD_IMAGE_OPTION_JOURNAL_SPLAY_WIDTH, self.journal_splay_width.map(u64::from)),
+            (sys::RBD_IMAGE_OPTION_FLATTEN, self.flatten.map(u64::from)),
             (sys::RBD_IMAGE_OPTION_CLONE_FORMAT, format),
             (sys::RBD_IMAGE_OPTION_MIRROR_IMAGE_MODE, self.mirror.map(|mode| u64::from(mode.to_raw()))),
         ];
@@ -60,8 +77,14 @@ impl CreateOptions {
                 raw.set_number(option, value)?;
             }
         }
-        if let Some(pool) = &self.data_pool {
-            raw.set_text(sys::RBD_IMAGE_OPTION_DATA_POOL, pool)?;
+        let texts = [
+            (sys::RBD_IMAGE_OPTION_DATA_POOL, &self.data_pool),
+            (sys::RBD_IMAGE_OPTION_JOURNAL_POOL, &self.journal_pool),
+        ];
+        for (option, value) in texts {
+            if let Some(value) = value {
+                raw.set_text(option, value)?;
+            }
         }
         Ok(raw)
     }
@@ -78,7 +101,7 @@ impl Pool {
     /// Similar to: `rbd create`
     pub fn create(&self, name: &str, size: u64, options: &CreateOptions) -> Result<()> {
         let (new, options) = (name.to_owned(), options.clone());
-        self.attempt(move |io| options::create(io, &new, size, &options.to_raw()?))
+        self.change(Op::CreateImage, move |io| options::create(io, &new, size, &options.to_raw()?))
             .map_err(|failure| failure.plain(Op::CreateImage, self.image_spec(name).into(), self.bound()))
     }
 
@@ -102,7 +125,7 @@ impl Pool {
         let child_io = std::sync::Arc::clone(into.raw());
         let names = (parent.to_owned(), snapshot.to_owned(), child.to_owned());
         let asked = options.clone();
-        let cloned = self.attempt(move |io| {
+        let cloned = self.change(op, move |io| {
             let (parent, snapshot, child) = &names;
             options::clone((io, parent, snapshot), (&child_io, child), &asked.to_raw()?)
         });

@@ -1,15 +1,14 @@
 //! Flatten: a clone gets a copy of everything it still reads from its parent, and stands alone.
 
 use std::ops::ControlFlow;
-use std::sync::{Arc, mpsc};
 
-use crate::bounded;
-use crate::call::{Failure, refused};
+use crate::call::refused;
 use crate::errno::Errno;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::image::Image;
 use crate::op::Op;
-use crate::progress::{Progress, Rendezvous};
+use crate::progress::Progress;
+use crate::raw::image::RawImage;
 use crate::refusal::Refusal;
 use crate::role::Role;
 
@@ -18,7 +17,7 @@ impl Image {
     ///
     /// `progress` is called on this thread for every object and once more at the end, when all is done. It must not use this image:
     /// librbd waits for its answer.  `ControlFlow::Break(())` stops at once with
-    /// [`Error::Cancelled`]. What was copied stays, the image stays usable, and flattening again goes on from there. A panic in
+    /// [`Error::Cancelled`](crate::Error::Cancelled). What was copied stays, the image stays usable, and flattening again goes on from there. A panic in
     /// `progress` is raised here, after librbd has returned.
     ///
     /// The image may be in use: librbd then has the client that holds the lock (a running VM's) do the work. **That client does not
@@ -28,49 +27,16 @@ impl Image {
     ///
     /// # Errors
     /// [`Refusal::NotAClone`] (`EINVAL`): it is flat already; [`Refusal::Replica`], [`Refusal::ReadOnlyHandle`] (`EROFS`);
-    /// [`Refusal::Full`] (`ENOSPC`); [`Error::InDoubt`] if nothing was heard for the limit.
+    /// [`Refusal::Full`] (`ENOSPC`); [`Error::InDoubt`](crate::Error::InDoubt) if nothing was heard for the limit.
     ///
     /// Implements: `int rbd_flatten_with_progress(rbd_image_t image, librbd_progress_fn_t cb, void *cbdata);`
     /// Similar to: `rbd flatten`
-    pub fn flatten(&self, mut progress: impl FnMut(Progress) -> ControlFlow<()>) -> Result<()> {
+    pub fn flatten(&self, progress: impl FnMut(Progress) -> ControlFlow<()>) -> Result<()> {
         let op = Op::Flatten;
-        let _span = tracing::info_span!("flatten", image = %self.spec()).entered();
-        let raw = self.raw().map_err(|errno| self.error(op, errno.into()))?;
-        let rendezvous = Arc::new(Rendezvous::default());
-        let (answer, answers) = mpsc::sync_channel(1);
-        {
-            let rendezvous = Arc::clone(&rendezvous);
-            bounded::detach(move || {
-                let outcome = raw.flatten(&rendezvous);
-                // The handle goes first: whoever hears the answer may close the image at once.
-                drop(raw);
-                let _ = answer.send(outcome);
-                rendezvous.returned();
-            });
-        }
-        let (mut last, mut stopped) = (Progress::default(), false);
-        let attended = rendezvous.attend(self.bound(), |now| {
-            last = now;
-            let verdict = progress(now);
-            stopped = verdict.is_break();
-            verdict
-        });
-        let outcome = attended
-            .map_err(Failure::from)
-            .and_then(|()| answers.recv().map_err(|mpsc::RecvError| Failure::Errno(Errno::EAGAIN)))
-            .and_then(|outcome| outcome.map_err(Failure::from));
-        outcome
-            .map(|()| {
-                // librbd reports an object as it begins, so never the last one as done.
-                if !stopped && last.done < last.total {
-                    let _ = progress(Progress { done: last.total, total: last.total });
-                }
-            })
-            .map_err(|failure| match failure.errno() {
-                Some(Errno::ECANCELED) => Error::Cancelled { op, on: self.subject(), progress: last },
-                Some(errno @ Errno::EINVAL) => refused(op, self.subject(), self.why_not_flattened(), errno),
-                _ => self.write_error(op, failure),
-            })
+        self.long(op, progress, RawImage::flatten, |failure| match failure.errno() {
+            Some(errno @ Errno::EINVAL) => refused(op, self.subject(), self.why_not_flattened(), errno),
+            _ => self.write_error(op, failure),
+        })
     }
 
     fn why_not_flattened(&self) -> Refusal {

@@ -1,4 +1,4 @@
-//! An open image: what it is, its data, and who else holds it. The mirroring verbs are in files of their own.
+//! An open image, and what it is. Its data, its holders and the verbs are in files of their own.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::name::{ImageId, ImageSpec, Subject};
 use crate::op::Op;
 use crate::pool::Pool;
 use crate::raw::completion::Aio;
-use crate::raw::image::{CompareAndWrite, RawImage, RawLinked, Which};
+use crate::raw::image::{RawImage, RawLinked, Which};
 use crate::refusal::Refusal;
 use crate::role::Role;
 
@@ -35,6 +35,8 @@ pub struct Image {
 pub(crate) enum Access {
     ReadWrite,
     ReadOnly(Option<String>),
+    /// Read-only, at a snapshot by its id.
+    AtSnapshot(u64),
 }
 
 struct Open {
@@ -111,7 +113,7 @@ pub struct LinkedImage {
 }
 
 impl LinkedImage {
-    fn from_raw(raw: RawLinked) -> Self {
+    pub(crate) fn from_raw(raw: RawLinked) -> Self {
         let RawLinked { pool, namespace, name, id, in_trash } = raw;
         Self { pool, namespace, name, id: ImageId::new(id), in_trash }
     }
@@ -129,14 +131,18 @@ impl Image {
         let op = Op::OpenImage;
         let asked = pool.image_asked_for(&which);
         let _span = tracing::debug_span!("image", op = op.word(), image = %asked).entered();
-        let (read_only, snapshot) = match &access {
-            Access::ReadWrite => (false, None),
-            Access::ReadOnly(snapshot) => (true, snapshot.clone()),
+        let (read_only, snapshot, snapshot_id) = match &access {
+            Access::ReadWrite => (false, None, None),
+            Access::ReadOnly(snapshot) => (true, snapshot.clone(), None),
+            Access::AtSnapshot(id) => (true, None, Some(*id)),
         };
         let named = matches!(which, Which::Name(_));
         let io = Arc::clone(pool.raw());
         let opened = bounded::run(pool.bound(), move || {
             let raw = RawImage::open(&io, &which, snapshot.as_deref(), read_only)?;
+            if let Some(id) = snapshot_id {
+                raw.set_snapshot_by_id(id)?;
+            }
             let name = if named { None } else { Some(raw.name()?) };
             Ok((raw, name))
         });
@@ -205,6 +211,11 @@ impl Image {
     #[must_use]
     pub fn is_read_only(&self) -> bool {
         self.open.access != Access::ReadWrite
+    }
+
+    /// Whether it was opened at a snapshot by its id.
+    pub(crate) fn is_at_snapshot_id(&self) -> bool {
+        matches!(self.open.access, Access::AtSnapshot(_))
     }
 
     /// The same handle with another limit for each operation, as for a flatten that may be quiet for long.
@@ -367,71 +378,6 @@ impl Image {
             .map_err(|failure| self.write_error(Op::Resize, failure))
     }
 
-    /// Reads up to `length` bytes at `offset`; fewer at the end of the image.
-    ///
-    /// # Errors
-    /// [`Error::Unreachable`] or [`Error::InDoubt`] if the site does not answer.
-    ///
-    /// Implements: `int rbd_aio_read2(rbd_image_t image, uint64_t off, size_t len, char *buf, rbd_completion_t c, int op_flags);`
-    pub fn read_at(&self, offset: u64, length: usize) -> Result<Vec<u8>> {
-        let read = self.finish(Op::Read, |raw| raw.start_read(offset, length));
-        let (count, mut data) = read.map_err(|failure| self.write_error(Op::Read, failure))?;
-        data.truncate(count);
-        Ok(data)
-    }
-
-    /// Writes all of `data` at `offset`. librbd's cache acknowledges it at once, unless the connection was made with `rbd_cache` set
-    /// to `false`: then it is in the journal of a journaled image, and on the OSDs otherwise. [`flush`](Self::flush) makes sure.
-    ///
-    /// # Errors
-    /// [`Refusal::Replica`] (`EROFS` while rbd-mirror holds the lock, `EPERM` when nobody does);
-    /// [`Refusal::LockHeldByDaemon`] on a primary whose former replayer still holds the lock: see
-    /// [`take_over`](Self::take_over); [`Refusal::ReadOnlyHandle`]; [`Error::InDoubt`].
-    ///
-    /// Implements: `int rbd_aio_write2(rbd_image_t image, uint64_t off, size_t len, const char *buf, rbd_completion_t c, int op_flags);`
-    pub fn write_at(&self, offset: u64, data: &[u8]) -> Result<()> {
-        let write = self.finish(Op::Write, |raw| raw.start_write(offset, data.to_vec()));
-        write.map(drop).map_err(|failure| self.write_error(Op::Write, failure))
-    }
-
-    /// Writes `data` at `offset` if what is there equals `compare`, in one step; both of one length, within one object.
-    ///
-    /// # Errors
-    /// [`Error::Os`] with `EILSEQ` if something else is there: nothing is written. Otherwise as [`write_at`](Self::write_at).
-    ///
-    /// Implements: `int rbd_aio_compare_and_write(rbd_image_t image, uint64_t off, size_t len, const char *cmp_buf, const char *buf, rbd_completion_t c, uint64_t *mismatch_off, int op_flags);`
-    pub fn compare_and_write(&self, offset: u64, compare: &[u8], data: &[u8]) -> Result<()> {
-        if compare.len() != data.len() {
-            let what = "compare and data differ in length";
-            return Err(Error::InvalidInput { op: Op::Write, on: self.subject(), what });
-        }
-        let buffers = CompareAndWrite::new(compare, data);
-        let written = self.finish(Op::Write, |raw| raw.start_compare_and_write(offset, buffers));
-        written.map(drop).map_err(|failure| self.write_error(Op::Write, failure))
-    }
-
-    /// Makes all acknowledged writes durable.
-    ///
-    /// # Errors
-    /// As [`write_at`](Self::write_at).
-    ///
-    /// Implements: `int rbd_aio_flush(rbd_image_t image, rbd_completion_t c);`
-    pub fn flush(&self) -> Result<()> {
-        let flush = self.finish(Op::Flush, RawImage::start_flush);
-        flush.map(drop).map_err(|failure| self.write_error(Op::Flush, failure))
-    }
-
-    /// Gives up the data of a range; it reads as zeroes.
-    ///
-    /// # Errors
-    /// As [`write_at`](Self::write_at).
-    ///
-    /// Implements: `int rbd_aio_discard(rbd_image_t image, uint64_t off, uint64_t len, rbd_completion_t c);`
-    pub fn discard(&self, offset: u64, length: u64) -> Result<()> {
-        let discard = self.finish(Op::Discard, |raw| raw.start_discard(offset, length));
-        discard.map(drop).map_err(|failure| self.write_error(Op::Discard, failure))
-    }
-
     /// A value of the image's metadata. It is replicated; keys that start with `conf_` are configuration at every site.
     ///
     /// # Errors
@@ -484,6 +430,16 @@ impl Image {
     ) -> Result<T> {
         let _span = tracing::debug_span!("image", op = op.word(), image = %self.spec).entered();
         self.attempt(job).map_err(|failure| self.error(op, failure))
+    }
+
+    /// [`attempt`](Self::attempt) within a span that names image and operation, for what explains its failures itself.
+    pub(crate) fn change<T: Send + 'static>(
+        &self,
+        op: Op,
+        job: impl FnOnce(&RawImage) -> Result<T, Errno> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let _span = tracing::debug_span!("image", op = op.word(), image = %self.spec).entered();
+        self.attempt(job)
     }
 
     pub(crate) fn attempt<T: Send + 'static>(

@@ -22,12 +22,13 @@ pub struct MirroredImage {
     pub role: Role,
 }
 
-/// The images of a pool, page by page, as [`Pool::mirrored`] and [`Pool::daemon_instances`] answer them. Ends after an error.
+/// A list read page by page as the iterator goes: [`Pool::mirrored`], [`Pool::daemon_instances`], [`Pool::metadata_entries`]. It ends
+/// after an error.
 pub struct Pages<T> {
     fetch: Box<dyn FnMut(String) -> Result<Vec<T>> + Send>,
-    id: fn(&T) -> &ImageId,
+    key: fn(&T) -> &str,
     page: VecDeque<T>,
-    /// The id after which the next page begins; `None` at the end.
+    /// The id or key after which the next page begins; `None` at the end.
     after: Option<String>,
 }
 
@@ -39,11 +40,14 @@ impl<T> Iterator for Pages<T> {
     fn next(&mut self) -> Option<Self::Item> {
         if self.page.is_empty() {
             // A page may be shorter than asked for without being the last: only an empty one is.
-            match (self.fetch)(self.after.take()?) {
+            let after = self.after.take()?;
+            match (self.fetch)(after.clone()) {
                 Ok(page) => self.page = page.into(),
                 Err(error) => return Some(Err(error)),
             }
-            self.after = self.page.back().map(|last| (self.id)(last).as_str().to_owned());
+            // A page that ends where it began would come again for ever.
+            self.after =
+                self.page.back().map(|last| (self.key)(last).to_owned()).filter(|last| *last != after);
         }
         self.page.pop_front().map(Ok)
     }
@@ -76,7 +80,7 @@ impl Pool {
             };
             Ok(page.into_iter().map(image).collect())
         };
-        Pages::new(fetch, |entry: &MirroredImage| &entry.image)
+        Pages::new(fetch, |entry: &MirroredImage| entry.image.as_str())
     }
 
     /// Which instance of rbd-mirror at this site has which image: pairs of image and the daemon's client number for this pool. Images
@@ -93,7 +97,7 @@ impl Pool {
             let page = pool.run(Op::InstanceId, move |io| io.instance_page(&after, PAGE))?;
             Ok(page.into_iter().map(|(id, instance)| (ImageId::new(id), instance)).collect())
         };
-        Pages::new(fetch, |entry: &(ImageId, String)| &entry.0)
+        Pages::new(fetch, |entry: &(ImageId, String)| entry.0.as_str())
     }
 
     /// The namespace of the peer's pool that this namespace is mirrored with; the same name unless set.
@@ -127,8 +131,11 @@ impl Pool {
 }
 
 impl<T> Pages<T> {
-    fn new(fetch: impl FnMut(String) -> Result<Vec<T>> + Send + 'static, id: fn(&T) -> &ImageId) -> Self {
-        Self { fetch: Box::new(fetch), id, page: VecDeque::new(), after: Some(String::new()) }
+    pub(crate) fn new(
+        fetch: impl FnMut(String) -> Result<Vec<T>> + Send + 'static,
+        key: fn(&T) -> &str,
+    ) -> Self {
+        Self { fetch: Box::new(fetch), key, page: VecDeque::new(), after: Some(String::new()) }
     }
 }
 
@@ -144,13 +151,18 @@ mod tests {
         let fetch = move |_| {
             of.next().unwrap_or(Ok(Vec::new())).map(|page| page.into_iter().map(ImageId::new).collect())
         };
-        Pages::new(fetch, |id| id)
+        Pages::new(fetch, ImageId::as_str)
     }
 
     #[test]
     fn a_short_page_is_not_the_end() {
         let seen: Vec<_> = pages(vec![Ok(vec!["a"]), Ok(vec!["b", "c"])]).map(Result::unwrap).collect();
         assert_eq!(seen, ["a", "b", "c"].map(ImageId::new));
+    }
+
+    #[test]
+    fn a_page_that_does_not_advance_ends_the_list() {
+        assert_eq!(pages(vec![Ok(vec!["a"]), Ok(vec!["a"]), Ok(vec!["a"])]).count(), 2);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! A pool (and namespace) of a cluster: what is in it, and how it mirrors.
 
 use std::fmt;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -21,6 +22,7 @@ use crate::raw::pool::RawTrashed;
 use crate::raw::rados::RawIoCtx;
 use crate::refusal::Refusal;
 use crate::role::Role;
+use crate::trash::Deferment;
 
 /// A pool and namespace of a connected cluster. Clones share the io context.
 #[derive(Clone)]
@@ -309,18 +311,21 @@ impl Pool {
             let image = self.open_read_only(name)?;
             image.refuse_orphan_journal(op)?;
         }
-        self.attempt(move |io| raw_image::remove(io, &removed)).map_err(|failure| {
-            let on = self.image_spec(name).into();
-            match failure.errno() {
-                Some(errno @ (Errno::EBUSY | Errno::ENOTEMPTY | Errno::EINVAL | Errno::EROFS)) => {
-                    let role = self.open_read_only(name).and_then(|image| image.role());
-                    let reason =
-                        if let Ok(Role::NonPrimary(_)) = role { Refusal::Replica } else { Refusal::Busy };
-                    refused(op, on, reason, errno)
-                }
-                _ => failure.plain(op, on, self.bound),
+        self.change(op, move |io| raw_image::remove(io, &removed))
+            .map_err(|failure| self.why_not_removed(name, failure))
+    }
+
+    pub(crate) fn why_not_removed(&self, name: &str, failure: Failure) -> Error {
+        let (op, on) = (Op::RemoveImage, self.image_spec(name).into());
+        match failure.errno() {
+            Some(errno @ (Errno::EBUSY | Errno::ENOTEMPTY | Errno::EINVAL | Errno::EROFS)) => {
+                let role = self.open_read_only(name).and_then(|image| image.role());
+                let reason =
+                    if let Ok(Role::NonPrimary(_)) = role { Refusal::Replica } else { Refusal::Busy };
+                refused(op, on, reason, errno)
             }
-        })
+            _ => failure.plain(op, on, self.bound),
+        }
     }
 
     /// Renames an image. The replica is renamed with the next replayed event.
@@ -400,14 +405,7 @@ impl Pool {
     /// Similar to: `rbd trash ls --all`
     pub fn trash(&self) -> Result<Vec<TrashEntry>> {
         let entries = self.run(Op::Trash, RawIoCtx::trash)?;
-        let entry = |raw: RawTrashed| TrashEntry {
-            id: ImageId::new(raw.id),
-            name: raw.name,
-            source: TrashSource::from_raw(raw.source),
-            deleted: raw.deleted,
-            deferred_until: raw.deferred_until,
-        };
-        Ok(entries.into_iter().map(entry).collect())
+        Ok(entries.into_iter().map(TrashEntry::from_raw).collect())
     }
 
     /// Moves an image to the trash, kept from being purged for `delay`. A client that has it open does not prevent it.
@@ -435,12 +433,11 @@ impl Pool {
     /// Deletes an image in the trash whose time is over.
     ///
     /// # Errors
-    /// [`Error::NotPermitted`] (`EPERM`) while its deletion is deferred.
+    /// As [`delete_trashed`](Self::delete_trashed), which also tells of its progress.
     ///
-    /// Implements: `int rbd_trash_remove(rados_ioctx_t io, const char *id, bool force);`
+    /// Implements: `int rbd_trash_remove_with_progress(rados_ioctx_t io, const char *id, bool force, librbd_progress_fn_t cb, void *cbdata);`
     pub fn remove_from_trash(&self, id: &ImageId) -> Result<()> {
-        let id = id.clone();
-        self.run(Op::Trash, move |io| io.remove_from_trash(id.as_str(), false))
+        self.delete_trashed(id, Deferment::Respect, |_| ControlFlow::Continue(()))
     }
 
     pub(crate) fn raw(&self) -> &Arc<RawIoCtx> {
@@ -472,6 +469,16 @@ impl Pool {
         self.attempt(job).map_err(|failure| self.error(op, failure))
     }
 
+    /// [`attempt`](Self::attempt) within a span that names pool and operation, for what explains its failures itself.
+    pub(crate) fn change<T: Send + 'static>(
+        &self,
+        op: Op,
+        job: impl FnOnce(&RawIoCtx) -> Result<T, Errno> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let _span = tracing::debug_span!("pool", op = op.word(), pool = %self.spec).entered();
+        self.attempt(job)
+    }
+
     pub(crate) fn attempt<T: Send + 'static>(
         &self,
         job: impl FnOnce(&RawIoCtx) -> Result<T, Errno> + Send + 'static,
@@ -488,6 +495,18 @@ impl Pool {
 impl fmt::Debug for Pool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Pool({})", self.spec)
+    }
+}
+
+impl TrashEntry {
+    pub(crate) fn from_raw(raw: RawTrashed) -> Self {
+        Self {
+            id: ImageId::new(raw.id),
+            name: raw.name,
+            source: TrashSource::from_raw(raw.source),
+            deleted: raw.deleted,
+            deferred_until: raw.deferred_until,
+        }
     }
 }
 

@@ -5,12 +5,17 @@
 
 #![allow(unsafe_code)]
 
+pub(crate) mod advisory;
 pub(crate) mod buffer;
 pub(crate) mod call;
 pub(crate) mod callback;
 pub(crate) mod completion;
+pub(crate) mod copy;
 pub(crate) mod image;
+pub(crate) mod io;
+pub(crate) mod layout;
 pub(crate) mod lock;
+pub(crate) mod metadata;
 pub(crate) mod mirror_image;
 pub(crate) mod mirror_pool;
 pub(crate) mod object;
@@ -19,3 +24,4 @@ pub(crate) mod options;
 pub(crate) mod pool;
 pub(crate) mod rados;
 pub(crate) mod snapshot;
+pub(crate) mod trash;

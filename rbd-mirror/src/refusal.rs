@@ -229,6 +229,18 @@ pub enum Refusal {
     #[error("the pool is full, or its quota is used up")]
     Full,
 
+    /// The image has as many snapshots as its limit allows.
+    #[error("the image has as many snapshots as its limit allows: remove one, or raise the limit")]
+    SnapshotLimit,
+
+    /// The image has no object map.
+    #[error("the image lacks the object-map feature: there is nothing to rebuild")]
+    NoObjectMap,
+
+    /// The manager's module is not ready yet.
+    #[error("the manager's module rbd_support is not ready yet: wait a moment (`schedule::ready`)")]
+    ManagerNotReady,
+
     /// librbd refused, and none of the causes known here explains it.
     #[error("librbd refuses it, and no known cause explains why: see the client's log (`debug_rbd=20`)")]
     Unexplained,

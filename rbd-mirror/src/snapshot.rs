@@ -116,7 +116,7 @@ impl Image {
     /// Takes a snapshot. In journal mode it is replicated with the next event, under the same name.
     ///
     /// # Errors
-    /// [`Error::AlreadyExists`] if the name is taken; [`Refusal::Replica`] (`EROFS`).
+    /// [`Error::AlreadyExists`] if the name is taken; [`Refusal::Replica`] (`EROFS`); [`Refusal::SnapshotLimit`] (`EDQUOT`).
     ///
     /// Implements: `int rbd_snap_create(rbd_image_t image, const char *snapname);`
     pub fn create_snapshot(&self, name: &str) -> Result<()> {
@@ -176,8 +176,11 @@ impl Image {
         verb: fn(&RawImage, &str) -> Result<(), Errno>,
     ) -> Result<()> {
         let name = name.to_owned();
-        self.attempt(move |raw| verb(raw, &name)).map_err(|failure| match failure {
+        self.change(op, move |raw| verb(raw, &name)).map_err(|failure| match failure {
             Failure::Errno(errno @ Errno::EBUSY) => refused(op, self.subject(), Refusal::Busy, errno),
+            Failure::Errno(errno @ Errno::EDQUOT) => {
+                refused(op, self.subject(), Refusal::SnapshotLimit, errno)
+            }
             _ => self.write_error(op, failure),
         })
     }

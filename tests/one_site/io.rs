@@ -4,7 +4,7 @@ use std::io::Read;
 
 use anyhow::Result;
 use lab::Pattern;
-use rbd_mirror::Error;
+use rbd_mirror::{Error, Zeroes};
 
 use crate::site::{self, MIB, ONE};
 
@@ -81,5 +81,60 @@ fn a_discarded_range_reads_as_zeroes_and_its_neighbours_stay() -> Result<()> {
     pool.create("discarded-copy", 16 * MIB, &site::plain())?;
     pool.open("discarded-copy")?.write_at(0, &expected)?;
     assert_eq!(site.sha256_of_export("one/discarded")?, site.sha256_of_export("one/discarded-copy")?);
+    Ok(())
+}
+
+#[test]
+fn vectors_are_written_and_read_one_behind_the_other() -> Result<()> {
+    let (site, pool) = (site::site()?, site::pool(ONE)?);
+    let image = site::disk(&pool, "vectored")?;
+    let mut data = Vec::new();
+    Pattern::new(13, 9 * MIB).read_to_end(&mut data)?;
+    let pieces: Vec<Vec<u8>> = data.chunks(777_777).map(<[u8]>::to_vec).collect();
+    image.write_vectored_at(MIB, pieces.clone())?;
+    image.write_vectored_at(0, Vec::new())?;
+    image.flush()?;
+    assert!(image.read_at(MIB, data.len())? == data);
+    let lengths: Vec<usize> = pieces.iter().map(Vec::len).collect();
+    assert!(image.read_vectored_at(MIB, &lengths)? == pieces);
+    assert_eq!(image.read_vectored_at(0, &[])?, [[0; 0]; 0]);
+    assert_eq!(image.read_vectored_at(16 * MIB - 6, &[4, 4, 4])?, [vec![0; 4], vec![0; 2], vec![]]);
+    let handle = pool.open_read_only("vectored")?;
+    let refused = handle.write_vectored_at(0, vec![b"x".to_vec()]);
+    assert_eq!(tests::expect::refusal(refused), rbd_mirror::Refusal::ReadOnlyHandle);
+    drop(site);
+    Ok(())
+}
+
+#[test]
+fn zeroes_and_patterns_cover_their_range_and_nothing_else() -> Result<()> {
+    let pool = site::pool(ONE)?;
+    let image = site::disk(&pool, "zeroed")?;
+    image.write_same(0, 16 * MIB, b"pattern!")?;
+    for (offset, how) in [(4096, Zeroes::Thin), (8 * MIB, Zeroes::Thick)] {
+        image.write_zeroes(offset, 8192, how)?;
+        let around = image.read_at(offset - 8, 8192 + 16)?;
+        assert_eq!((&around[..8], &around[8200..]), (&b"pattern!"[..], &b"pattern!"[..]), "{how:?}");
+        assert!(around[8..8200].iter().all(|byte| *byte == 0), "{how:?}");
+    }
+    assert_eq!(image.read_at(16 * MIB - 8, 8)?, b"pattern!");
+    let odd = image.write_same(0, 1000, b"1234567");
+    assert!(matches!(odd, Err(Error::InvalidInput { .. })), "{odd:?}");
+    assert!(matches!(image.write_same(0, 8, b""), Err(Error::InvalidInput { .. })));
+    image.flush()?;
+    Ok(())
+}
+
+#[test]
+fn a_large_read_and_write_go_in_one_piece() -> Result<()> {
+    let (site, pool) = (site::site()?, site::pool(ONE)?);
+    pool.create("large", 192 * MIB, &site::plain())?;
+    let image = pool.open("large")?;
+    let mut data = Vec::new();
+    Pattern::new(14, 192 * MIB).read_to_end(&mut data)?;
+    image.write_at(0, &data)?;
+    image.flush()?;
+    assert!(image.read_at(0, data.len())? == data);
+    assert_eq!(site.sha256_of_export("one/large")?, Pattern::new(14, 192 * MIB).sha256());
     Ok(())
 }

@@ -3,9 +3,12 @@
 //! All tests share one lab, in which only site A runs, without rbd-mirror: nothing here harms the site, and each test has images
 //! of its own. What Ceph's tools say is asked beside what our library says.
 
+mod advisory;
 mod command;
 mod connect;
+mod copy;
 mod demote;
+mod diff;
 mod enable;
 mod flatten;
 mod fleet;
@@ -13,6 +16,7 @@ mod holders;
 mod image;
 mod io;
 mod journal;
+mod metadata;
 mod mirror_snapshot;
 mod names;
 mod nonblocking;
@@ -22,10 +26,13 @@ mod peer;
 mod pool;
 mod promote;
 mod resync;
+mod rollback;
+mod schedule;
 mod site;
 mod snapshot;
 mod status;
 mod take_over;
 mod threads;
 mod trash;
+mod upkeep;
 mod wait;

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 use crate::errno::Errno;
 
 /// More rounds than a list that grows between two calls can take; a bound, because every loop has one.
-const ROUNDS_MAX: usize = 16;
+pub(crate) const ROUNDS_MAX: usize = 16;
 
 /// Fills a string of unknown length. `ask` gets the buffer and its length, which librbd overwrites when it is too short.
 pub(crate) fn string(ask: impl FnMut(*mut c_char, &mut usize) -> Result<(), Errno>) -> Result<String, Errno> {

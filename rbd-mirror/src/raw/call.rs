@@ -44,3 +44,24 @@ pub(crate) unsafe fn from_c(text: *const c_char) -> String {
     // SAFETY: not null, and NUL-terminated by the caller's word.
     unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned()
 }
+
+/// The strings of a buffer, each ended by NUL; none of an empty one. Behind the last one, unused room counts as empty strings.
+pub(crate) fn strings(buffer: &[u8]) -> Vec<String> {
+    if buffer.is_empty() {
+        return Vec::new();
+    }
+    let ended = buffer.strip_suffix(b"\0").unwrap_or(buffer);
+    ended.split(|byte| *byte == 0).map(|bytes| String::from_utf8_lossy(bytes).into_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::strings;
+
+    #[test]
+    fn as_many_strings_are_read_as_there_are_ends() {
+        assert_eq!(strings(b""), [""; 0]);
+        assert_eq!(strings(b"\0"), [""]);
+        assert_eq!(strings(b"a\0\0b\0"), ["a", "", "b"]);
+    }
+}

@@ -321,7 +321,7 @@ pub(crate) struct RawLinked {
 }
 
 impl RawLinked {
-    fn copy(spec: &sys::rbd_linked_image_spec_t) -> Self {
+    pub(super) fn copy(spec: &sys::rbd_linked_image_spec_t) -> Self {
         // SAFETY: librbd fills every string of the structure, or leaves it null.
         let text = |at: *mut c_char| unsafe { from_c(at) };
         Self {

@@ -39,6 +39,12 @@ impl RawOptions {
     }
 }
 
+impl RawOptions {
+    pub(crate) fn handle(&self) -> sys::rbd_image_options_t {
+        self.handle
+    }
+}
+
 impl Drop for RawOptions {
     fn drop(&mut self) {
         // SAFETY: the handle came from create; its last use.

@@ -116,13 +116,6 @@ impl RawIoCtx {
         // SAFETY: the io context is live; two NUL-terminated strings.
         check(unsafe { sys::rbd_trash_restore(self.handle(), id.as_ptr(), name.as_ptr()) }).map(drop)
     }
-
-    /// `int rbd_trash_remove(rados_ioctx_t io, const char *id, bool force);`
-    pub(crate) fn remove_from_trash(&self, id: &str, force: bool) -> Result<(), Errno> {
-        let id = to_c(id)?;
-        // SAFETY: the io context is live; a NUL-terminated id.
-        check(unsafe { sys::rbd_trash_remove(self.handle(), id.as_ptr(), force) }).map(drop)
-    }
 }
 
 /// `time_t` ends here.

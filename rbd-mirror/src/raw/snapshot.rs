@@ -5,10 +5,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ceph_sys as sys;
 
-use super::buffer;
 use super::call::{check, from_c, to_c};
 use super::image::RawImage;
+use super::{buffer, callback};
 use crate::errno::Errno;
+use crate::progress::Rendezvous;
 
 /// Id, size and name of an `rbd_snap_info_t`.
 #[derive(Clone, Debug)]
@@ -97,6 +98,63 @@ impl RawImage {
         // SAFETY: the image is open; a NUL-terminated name and a place for the answer.
         check(unsafe { sys::rbd_snap_is_protected(self.handle(), name.as_ptr(), &mut protected) })?;
         Ok(protected != 0)
+    }
+
+    /// `int rbd_snap_remove2(rbd_image_t image, const char *snap_name, uint32_t flags, librbd_progress_fn_t cb, void *cbdata);`
+    pub(crate) fn remove_snapshot_with(
+        &self,
+        name: &str,
+        flags: u32,
+        progress: &Rendezvous,
+    ) -> Result<(), Errno> {
+        let name = to_c(name)?;
+        let context = callback::context(progress);
+        // SAFETY: the image is open; a NUL-terminated name; the context is a live reference for the whole call.
+        let rc = unsafe {
+            sys::rbd_snap_remove2(self.handle(), name.as_ptr(), flags, Some(callback::progress), context)
+        };
+        check(rc).map(drop)
+    }
+
+    /// `int rbd_snap_remove_by_id(rbd_image_t image, uint64_t snap_id);`
+    pub(crate) fn remove_snapshot_by_id(&self, id: u64) -> Result<(), Errno> {
+        // SAFETY: the image is open.
+        check(unsafe { sys::rbd_snap_remove_by_id(self.handle(), id) }).map(drop)
+    }
+
+    /// `int rbd_snap_rename(rbd_image_t image, const char *snapname, const char *dstsnapsname);`
+    pub(crate) fn rename_snapshot(&self, from: &str, to: &str) -> Result<(), Errno> {
+        let (from, to) = (to_c(from)?, to_c(to)?);
+        // SAFETY: the image is open; two NUL-terminated names.
+        check(unsafe { sys::rbd_snap_rename(self.handle(), from.as_ptr(), to.as_ptr()) }).map(drop)
+    }
+
+    /// `int rbd_snap_set_by_id(rbd_image_t image, uint64_t snap_id);`
+    pub(crate) fn set_snapshot_by_id(&self, id: u64) -> Result<(), Errno> {
+        // SAFETY: the image is open.
+        check(unsafe { sys::rbd_snap_set_by_id(self.handle(), id) }).map(drop)
+    }
+
+    /// `int rbd_snap_get_limit(rbd_image_t image, uint64_t *limit);`
+    pub(crate) fn snapshot_limit(&self) -> Result<u64, Errno> {
+        let mut limit = 0;
+        // SAFETY: the image is open; a place for the answer.
+        check(unsafe { sys::rbd_snap_get_limit(self.handle(), &mut limit) })?;
+        Ok(limit)
+    }
+
+    /// `int rbd_snap_set_limit(rbd_image_t image, uint64_t limit);`
+    pub(crate) fn set_snapshot_limit(&self, limit: u64) -> Result<(), Errno> {
+        // SAFETY: the image is open.
+        check(unsafe { sys::rbd_snap_set_limit(self.handle(), limit) }).map(drop)
+    }
+
+    /// `int rbd_snap_get_trash_namespace(rbd_image_t image, uint64_t snap_id, char* original_name, size_t max_length);`
+    pub(crate) fn trashed_snapshot_name(&self, id: u64) -> Result<String, Errno> {
+        buffer::string(|name, length| {
+            // SAFETY: the image is open; the buffer has `length` bytes.
+            check(unsafe { sys::rbd_snap_get_trash_namespace(self.handle(), id, name, *length) }).map(drop)
+        })
     }
 
     /// `int rbd_snap_get_namespace_type(rbd_image_t image, uint64_t snap_id, rbd_snap_namespace_type_t *namespace_type);`
