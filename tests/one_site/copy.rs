@@ -55,6 +55,7 @@ fn a_deep_copy_of_a_clone_hangs_on_the_same_parent_unless_it_is_to_stand_alone()
     Ok(())
 }
 
+// Trap: a panic or a break in a progress callback
 #[test]
 fn a_break_or_a_panic_in_a_copys_closure_never_crosses_c_and_leaves_the_original_usable() -> Result<()> {
     let pool = site::pool(ONE)?;

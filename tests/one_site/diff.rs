@@ -75,6 +75,7 @@ fn what_a_clone_reads_from_its_parent_counts_only_when_asked_for() -> Result<()>
     Ok(())
 }
 
+// Trap: a panic or a break in a progress callback
 #[test]
 fn thousands_of_extents_arrive_in_order_and_a_break_or_a_panic_ends_them() -> Result<()> {
     let pool = site::pool(ONE)?;

@@ -40,6 +40,7 @@ fn progress_never_goes_back_reaches_its_total_and_is_told_on_the_callers_thread(
     assert_flat("progress")
 }
 
+// Trap: a panic or a break in a progress callback
 #[test]
 fn a_break_leaves_the_parent_and_flattening_again_ends_it() -> Result<()> {
     let clone = site::cloned(&site::pool(ONE)?, "broken-off")?;
@@ -57,6 +58,7 @@ fn a_break_leaves_the_parent_and_flattening_again_ends_it() -> Result<()> {
     assert_flat("broken-off")
 }
 
+// Trap: a panic or a break in a progress callback
 #[test]
 fn a_panic_in_the_closure_is_the_callers_and_the_image_stays_usable() -> Result<()> {
     let clone = site::cloned(&site::pool(ONE)?, "panicked")?;

@@ -83,6 +83,7 @@ fn what_an_image_is_agrees_with_rbd_info() -> Result<()> {
     Ok(())
 }
 
+// Trap: the mode of an image that is not mirrored is journal
 #[test]
 fn an_image_that_is_not_mirrored_has_no_role_no_mode_and_no_identity() -> Result<()> {
     let (site, pool) = (site::site()?, site::pool(ONE)?);

@@ -138,3 +138,19 @@ fn a_large_read_and_write_go_in_one_piece() -> Result<()> {
     assert_eq!(site.sha256_of_export("one/large")?, Pattern::new(14, 192 * MIB).sha256());
     Ok(())
 }
+
+#[test]
+fn a_compare_and_write_writes_only_over_what_it_expects() -> Result<()> {
+    let image = site::disk(&site::pool(ONE)?, "compared")?;
+    image.write_at(0, &[1; 512])?;
+    image.compare_and_write(0, &[1; 512], &[2; 512])?;
+    assert_eq!(image.read_at(0, 512)?, [2; 512]);
+    assert_eq!(
+        tests::expect::errno(image.compare_and_write(0, &[1; 512], &[3; 512])),
+        rbd_mirror::Errno::EILSEQ
+    );
+    assert_eq!(image.read_at(0, 512)?, [2; 512]);
+    let uneven = image.compare_and_write(0, &[2; 512], &[3; 1024]);
+    assert!(matches!(uneven, Err(Error::InvalidInput { .. })), "{uneven:?}");
+    Ok(())
+}

@@ -34,6 +34,8 @@ fn an_image_is_opened_demoted_promoted_looked_at_and_closed() -> Result<()> {
         image.close().await?;
         let again = pool.nonblocking().open_by_global_id(&id).await?;
         assert_eq!(again.name(), name);
+        let by_id = pool.nonblocking().open_by_id(&again.id()?).await?;
+        assert_eq!(by_id.name(), name);
         let read_only = pool.nonblocking().open_read_only(&name).await?.into_nonblocking();
         assert_eq!(refusal(read_only.demote().await), Refusal::ReadOnlyHandle);
         Ok(())

@@ -32,6 +32,7 @@ fn a_mode_that_is_set_is_the_mode_that_ceph_shows() -> Result<()> {
     Ok(())
 }
 
+// Trap: the mirror uuid comes with its trailing NUL
 #[test]
 fn the_mirror_uuid_is_exactly_the_one_that_the_pool_keeps() -> Result<()> {
     let (site, pool) = (site::site()?, site::pool(ONE)?);

@@ -6,6 +6,7 @@ use tests::expect::refusal;
 
 use crate::site::{self, ONE};
 
+// Trap: not found for an image that is there and not mirrored
 #[test]
 fn what_is_not_mirrored_is_not_promoted_and_neither_is_a_primary() -> Result<()> {
     let (site, pool) = (site::site()?, site::pool(ONE)?);

@@ -46,6 +46,7 @@ fn nothing_is_rolled_back_to_what_is_not_there_nor_through_a_handle_that_may_not
     Ok(())
 }
 
+// Trap: a panic or a break in a progress callback
 #[test]
 fn a_break_ends_a_rollback_and_rolling_back_again_completes_it() -> Result<()> {
     let (site, pool) = (site::site()?, site::pool(ONE)?);

@@ -39,6 +39,7 @@ fn sparsify_gives_back_what_is_zero_and_changes_no_byte() -> Result<()> {
     Ok(())
 }
 
+// Trap: a panic or a break in a progress callback
 #[test]
 fn a_break_or_a_panic_ends_a_sparsify_and_the_image_stays_usable() -> Result<()> {
     let image = site::disk(&site::pool(ONE)?, "half-sparse")?;

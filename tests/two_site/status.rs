@@ -30,11 +30,17 @@ fn the_list_tells_what_both_sites_say_of_an_image() -> Result<()> {
     assert_eq!(shown.global_id, id.as_str());
     let summary = sites.b.status_summary()?;
     assert!(summary.iter().any(|(state, count)| *state == SiteState::Replaying && *count > 0), "{summary:?}");
+    // Both ways of asking which daemon has it agree.
+    let instances = sites.b.daemon_instances().collect::<Result<Vec<_>, _>>()?;
+    let image = sites.b.open_by_global_id_read_only(&id)?;
+    let instance = image.daemon_instance()?.context("no daemon has it")?;
+    assert!(instances.contains(&(image.id()?, instance.to_string())), "{instances:?}");
     let mirrored = sites.b.mirrored(None).collect::<Result<Vec<_>, _>>()?;
     assert!(mirrored.iter().any(|image| image.role.id() == Some(&id) && !image.role.is_primary()));
     Ok(())
 }
 
+// Trap: the status list loses the text of unknown
 #[test]
 fn the_list_keeps_the_text_of_an_image_that_both_sites_have_demoted() -> Result<()> {
     let sites = shared()?;

@@ -2,6 +2,7 @@
 
 mod bindgen;
 mod cargo;
+mod coverage;
 mod drill;
 mod lab;
 mod root;
@@ -34,6 +35,8 @@ enum Command {
     Lab(lab::Arguments),
     /// The rules of the house that no compiler checks
     Tidy,
+    /// Which C function is which function of ours, and which test exercises it
+    Coverage,
     /// Regenerate the checked-in bindings of ceph-sys from the installed headers
     Bindgen(bindgen::Arguments),
 }
@@ -55,6 +58,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Test(arguments) => test::run(&arguments),
         Command::Lab(arguments) => lab::run(arguments),
         Command::Tidy => tidy::run(),
+        Command::Coverage => coverage::run(),
         Command::Bindgen(arguments) => bindgen::run(arguments),
     }
 }

@@ -8,6 +8,8 @@ mod lexer;
 mod prototypes;
 mod source;
 
+pub(crate) use lexer::{code_of, is_word};
+
 use std::fmt;
 use std::fs;
 use std::process::{Command, ExitCode};
@@ -15,10 +17,11 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context, Result, bail};
 
 use crate::cargo::cargo;
+use crate::coverage;
 use crate::root::root;
 
 /// A rule that is broken, and where.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Violation {
     path: String,
     /// Counted from 1; none where the whole file, or its absence, is at fault.
@@ -27,7 +30,7 @@ pub(crate) struct Violation {
 }
 
 impl Violation {
-    fn of(path: &str, what: impl Into<String>) -> Self {
+    pub(crate) fn of(path: &str, what: impl Into<String>) -> Self {
         Self { path: path.to_owned(), line: None, what: what.into() }
     }
 
@@ -47,10 +50,10 @@ impl fmt::Display for Violation {
 
 /// A file of ours.
 #[derive(Debug)]
-struct File {
+pub(crate) struct File {
     /// From the root of the workspace, with slashes.
-    path: String,
-    text: String,
+    pub(crate) path: String,
+    pub(crate) text: String,
 }
 
 /// Checks all rules and prints what is broken.
@@ -69,6 +72,7 @@ pub(crate) fn check() -> Result<Vec<Violation>> {
     violations.extend(files.iter().flat_map(source::check));
     violations.extend(documents::check(&crates, &files));
     violations.extend(prototypes::check(&files));
+    violations.extend(coverage::check(&files));
     Ok(violations)
 }
 
@@ -81,7 +85,7 @@ fn metadata() -> Result<String> {
 }
 
 /// The text files that git has, or would have: new ones count before they are added.
-fn files() -> Result<Vec<File>> {
+pub(crate) fn files() -> Result<Vec<File>> {
     let mut git = Command::new("git");
     git.current_dir(root()).args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]);
     let output = git.output().context("cannot start git, by which tidy knows our files")?;

@@ -1,7 +1,7 @@
 //! Rust without its comments and the contents of its literals, so that a word found in it is code.
 
 /// `source` with every comment, string and character literal blanked. Lines stay where they are.
-pub(super) fn code_of(source: &str) -> String {
+pub(crate) fn code_of(source: &str) -> String {
     let mut code = String::with_capacity(source.len());
     let mut rest = source;
     let mut before = ' ';
@@ -29,7 +29,7 @@ pub(super) fn code_of(source: &str) -> String {
 }
 
 /// Whether a name may contain `letter`.
-pub(super) fn is_word(letter: char) -> bool {
+pub(crate) fn is_word(letter: char) -> bool {
     letter.is_alphanumeric() || letter == '_'
 }
 
