@@ -8,6 +8,8 @@ use anyhow::Result;
 use clap::{Subcommand, ValueEnum};
 use lab::{Daemon, Lab, Options, Peering, SiteId, State, Teardown, Timers};
 
+use crate::sites;
+
 /// What to do with which lab.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -42,10 +44,22 @@ enum Verb {
     Freeze(Whom),
     /// Let frozen daemons go on
     Thaw(Whom),
+    /// Cut the sites from each other; clients of this machine reach both
+    Cut,
+    /// Let packets between the sites get lost
+    Loss {
+        /// How many of a hundred, in each direction
+        #[arg(value_parser = clap::value_parser!(u8).range(1..=100))]
+        percent: u8,
+    },
+    /// Mend the way between the sites
+    Heal,
 }
 
 #[derive(Debug, clap::Args)]
 struct Up {
+    #[command(flatten)]
+    sites: sites::Arguments,
     /// How fast rbd-mirror reacts
     #[arg(long, value_enum, default_value_t = Pace::Fast)]
     timers: Pace,
@@ -93,6 +107,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
             if up.unpeered {
                 options.peering = Peering::None;
             }
+            options.backend = up.sites.ready()?;
             let lab = Lab::up(options)?;
             println!("up in {:.1} s: {}", start.elapsed().as_secs_f64(), lab.dir().display());
         }
@@ -111,6 +126,9 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
         Verb::Kill(whom) => open()?.kill(whom.site, whom.daemons())?,
         Verb::Freeze(whom) => open()?.freeze(whom.site, whom.daemons())?,
         Verb::Thaw(whom) => open()?.thaw(whom.site, whom.daemons())?,
+        Verb::Cut => open()?.cut()?,
+        Verb::Loss { percent } => open()?.lose(percent)?,
+        Verb::Heal => open()?.heal()?,
     }
     Ok(ExitCode::SUCCESS)
 }

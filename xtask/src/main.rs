@@ -4,9 +4,11 @@ mod bindgen;
 mod cargo;
 mod coverage;
 mod drill;
+mod images;
 mod lab;
 mod root;
 mod setup;
+mod sites;
 mod test;
 mod tidy;
 
@@ -33,6 +35,8 @@ enum Command {
     Test(test::Arguments),
     /// Two real Ceph sites on this machine, by hand
     Lab(lab::Arguments),
+    /// Images of Ceph releases, for sites in containers
+    Images(images::Arguments),
     /// The rules of the house that no compiler checks
     Tidy,
     /// Which C function is which function of ours, and which test exercises it
@@ -57,6 +61,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Drill(arguments) => drill::run(arguments),
         Command::Test(arguments) => test::run(&arguments),
         Command::Lab(arguments) => lab::run(arguments),
+        Command::Images(arguments) => images::run(&arguments),
         Command::Tidy => tidy::run(),
         Command::Coverage => coverage::run(),
         Command::Bindgen(arguments) => bindgen::run(arguments),

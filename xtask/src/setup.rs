@@ -17,6 +17,8 @@ enum Sign {
     Program(&'static str),
     /// A C header.
     Header(&'static str),
+    /// Any other file.
+    File(&'static str),
     /// libclang, wherever LLVM's packages put it.
     Libclang,
     /// A tool of the Rust toolchain that runs us.
@@ -42,6 +44,8 @@ pub(crate) enum Purpose {
     Sites,
     /// All of that, and the checks of the sources.
     Tests,
+    /// Making images of Ceph releases from Debian's packages, and nothing else.
+    Images,
 }
 
 const fn need(sign: Sign, package: &'static str, what: &'static str) -> Need {
@@ -52,7 +56,11 @@ const fn for_tests(sign: Sign, package: &'static str, what: &'static str) -> Nee
     Need { sign, package, what, by: Purpose::Tests }
 }
 
-const NEEDS: [Need; 15] = [
+const fn for_images(sign: Sign, package: &'static str, what: &'static str) -> Need {
+    Need { sign, package, what, by: Purpose::Images }
+}
+
+const NEEDS: [Need; 17] = [
     need(Sign::Program("ceph-mon"), "ceph-mon", "the Ceph monitor"),
     need(Sign::Program("ceph-mgr"), "ceph-mgr", "the Ceph manager"),
     need(Sign::Program("ceph-osd"), "ceph-osd", "the Ceph OSD"),
@@ -72,7 +80,16 @@ const NEEDS: [Need; 15] = [
     ),
     for_tests(Sign::Component("rustfmt"), "rustfmt", "the formatter of the Rust toolchain"),
     for_tests(Sign::Component("cargo-clippy"), "clippy", "the linter of the Rust toolchain"),
+    for_images(
+        Sign::Program("mmdebstrap"),
+        "mmdebstrap",
+        "mmdebstrap, which makes a root file system of packages",
+    ),
+    for_images(Sign::File(KEYRING), "debian-archive-keyring", "the keys of Debian's archive"),
 ];
+
+/// By which packages of Debian are known to be Debian's.
+const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
 /// Where C headers are, besides below a machine's own triplet.
 const INCLUDE: [&str; 2] = ["/usr/include", "/usr/local/include"];
@@ -103,7 +120,11 @@ pub(crate) fn ensure(purpose: Purpose) -> Result<()> {
 
 fn missing(purpose: Purpose) -> Vec<Need> {
     let tools = toolchain();
-    let needed = NEEDS.into_iter().filter(|need| need.by <= purpose);
+    let is_for = |need: &Need| match purpose {
+        Purpose::Images => need.by == Purpose::Images,
+        _ => need.by <= purpose,
+    };
+    let needed = NEEDS.into_iter().filter(is_for);
     needed.filter(|need| !is_met(need.sign, tools.as_deref())).collect()
 }
 
@@ -114,6 +135,7 @@ fn is_met(sign: Sign, toolchain: Option<&Path>) -> bool {
             env::split_paths(&path).any(|folder| folder.join(name).is_file())
         }
         Sign::Header(name) => INCLUDE.iter().any(|folder| Path::new(folder).join(name).is_file()),
+        Sign::File(name) => Path::new(name).is_file(),
         Sign::Libclang => env::var_os("LIBCLANG_PATH").is_some() || has_libclang(),
         Sign::Component(name) => toolchain.is_none_or(|folder| folder.join(name).is_file()),
     }

@@ -18,15 +18,25 @@ use crate::options::Peering;
 use crate::processes::State;
 use crate::record::uuid;
 use crate::site::{Daemon, SiteId};
-use crate::tool::Tool;
 use crate::wait::{Seen, until};
 
 /// How long any one step may take: all steps together take less than 20 s on two cores.
 const STEP_MAX: Duration = Duration::from_secs(60);
 
+/// Makes a monitor of Tentacle take and give tickets that releases before it can read. Its health then names that.
+const OLD_CIPHERS: [&str; 6] = [
+    "--auth-service-cipher",
+    "aes",
+    "--auth-allowed-ciphers",
+    "aes,aes256k",
+    "--auth-preferred-cipher",
+    "aes",
+];
+
 /// Makes both sites from nothing, side by side.
 pub(crate) fn make(lab: &Lab) -> Result<()> {
     lab.directory().make()?;
+    lab.ensure_containers()?;
     at_both(|site| site_from_nothing(lab, site))?;
     if lab.options().peering == Peering::Full {
         at_both(|site| add_peers(lab, site))?;
@@ -39,6 +49,8 @@ pub(crate) fn make(lab: &Lab) -> Result<()> {
 
 /// Brings both sites back to what they were made as.
 pub(crate) fn resume(lab: &Lab) -> Result<()> {
+    lab.ensure_containers()?;
+    lab.heal()?;
     at_both(|site| {
         lab.thaw(site, &Daemon::ALL)?;
         settle(lab, site)
@@ -72,7 +84,7 @@ fn site_from_nothing(lab: &Lab, id: SiteId) -> Result<()> {
     let conf = directory.conf(id);
     fs::write(&conf, conf::text(directory, lab.record(), id)).at("write", &conf)?;
     show_confs(lab, id)?;
-    keys::make(directory, id)?;
+    keys::make(directory, id, lab.containers().is_some())?;
     make_monitor(lab, id)?;
     lab.start_only(id, Daemon::Mon)?;
     let osd = uuid()?;
@@ -119,30 +131,43 @@ fn make_monitor(lab: &Lab, site: SiteId) -> Result<()> {
         let data = directory.daemon_data(site, daemon);
         fs::create_dir_all(&data).at("make", &data)?;
     }
-    let (monmap, address) = (directory.monmap(site), format!("[v2:127.0.0.1:{}/0]", record.port(site)));
+    let (monmap, address) =
+        (directory.monmap(site), format!("[v2:{}:{}/0]", record.address(site), record.port(site)));
     let mut arguments = vec!["--create", "--clobber", "--fsid", record.fsid(site), "--addv", "a", &address];
     // Told its release, a monitor needs no upgrade right after its birth.
-    let release = release()?;
+    let release = release(lab, site)?;
     if let Some(release) = &release {
         arguments.extend(["--set-min-mon-release", release]);
     }
-    lab.tool("monmaptool").args(arguments).args([&monmap]).text()?;
-    let mkfs = lab.tool("ceph-mon").args(["--mkfs", "--cluster", site.name(), "--id", "a", "--conf"]);
+    // Clients and the other site may be of any release, and what Tentacle has by itself older ones cannot read.
+    if lab.containers().map_or(Ok(false), |containers| containers.has_new_ciphers(site))? {
+        arguments.extend(OLD_CIPHERS);
+    }
+    lab.site_tool(site, "monmaptool").args(arguments).args([&monmap]).text()?;
+    let mkfs =
+        lab.site_tool(site, "ceph-mon").args(["--mkfs", "--cluster", site.name(), "--id", "a", "--conf"]);
     let mkfs = mkfs.args([directory.conf(site)]).args(["--monmap"]).args([monmap]);
     mkfs.args(["--keyring"]).args([directory.initial_keyring(site)]).text().map(drop)
 }
 
-/// The name of the installed release, `pacific` say. `ceph version 16.2.15 (618f440...) pacific (stable)`
-fn release() -> Result<Option<String>> {
-    let version = Tool::new("ceph-mon").args(["--version"]).text()?;
+/// The name of a site's release, `pacific` say. `ceph version 16.2.15 (618f440...) pacific (stable)`
+fn release(lab: &Lab, site: SiteId) -> Result<Option<String>> {
+    let version = lab.site_tool(site, "ceph-mon").args(["--version"]).text()?;
     let name = version.split_once(')').and_then(|(_, rest)| rest.split_ascii_whitespace().next());
     Ok(name.map(str::to_owned))
 }
 
 fn make_osd(lab: &Lab, site: SiteId, uuid: &str) -> Result<()> {
     let directory = lab.directory();
-    let mkfs =
-        lab.tool("ceph-osd").args(["--mkfs", "--cluster", site.name(), "--id", "0", "--osd-uuid", uuid]);
+    let mkfs = lab.site_tool(site, "ceph-osd").args([
+        "--mkfs",
+        "--cluster",
+        site.name(),
+        "--id",
+        "0",
+        "--osd-uuid",
+        uuid,
+    ]);
     let mkfs = mkfs.args(["--monmap"]).args([directory.monmap(site)]);
     mkfs.args(["--conf"]).args([directory.conf(site)]).text().map(drop)
 }

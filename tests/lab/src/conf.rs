@@ -48,10 +48,12 @@ fn render(sections: &[Section]) -> String {
 }
 
 fn global(directory: &Directory, record: &Record, site: SiteId) -> Vec<(&'static str, String)> {
-    let port = record.port(site);
+    let (address, port) = (record.address(site), record.port(site));
     let mut settings = vec![
         ("fsid", record.fsid(site).to_owned()),
-        ("mon_host", format!("[v2:127.0.0.1:{port}/0]")),
+        ("mon_host", format!("[v2:{address}:{port}/0]")),
+        ("public_addr", address.clone()),
+        ("cluster_addr", address),
         ("ms_bind_port_min", (port + 1).to_string()),
         ("ms_bind_port_max", (port + PORTS_PER_SITE - 1).to_string()),
         ("run_dir", show(directory.run())),
@@ -60,8 +62,6 @@ fn global(directory: &Directory, record: &Record, site: SiteId) -> Vec<(&'static
     ];
     settings.extend(own(&[
         ("mon_initial_members", "a"),
-        ("public_addr", "127.0.0.1"),
-        ("cluster_addr", "127.0.0.1"),
         ("ms_bind_msgr1", "false"),
         ("ms_async_op_threads", "2"),
         ("auth_cluster_required", "cephx"),

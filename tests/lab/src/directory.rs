@@ -107,6 +107,11 @@ impl Directory {
         self.run().join(format!("{site}.{daemon}.frozen"))
     }
 
+    /// Exists while the way between the sites is not whole, and says how.
+    pub(crate) fn between(&self) -> PathBuf {
+        self.run().join("between")
+    }
+
     pub(crate) fn daemon_log(&self, site: SiteId, daemon: Daemon) -> PathBuf {
         self.log().join(format!("{site}.{daemon}.log"))
     }

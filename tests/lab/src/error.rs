@@ -24,6 +24,30 @@ pub enum Error {
         /// The packages that hold them.
         packages: String,
     },
+    /// No container engine answers, and the lab is to be in containers.
+    #[error(
+        "no container engine answers ({why}). Start Docker or Podman, or use the backend of plain processes"
+    )]
+    NoEngine {
+        /// What each of them said.
+        why: String,
+    },
+    /// There is no image of a release.
+    #[error("no image {image}: `cargo xtask images --release {release}` makes it")]
+    NoImage {
+        /// The image's name.
+        image: String,
+        /// The release that was asked for.
+        release: String,
+    },
+    /// The sites cannot be cut from each other here.
+    #[error(
+        "cannot come between the sites: {why}. As root with nftables it works, and so it does in containers"
+    )]
+    NoCut {
+        /// What is missing.
+        why: &'static str,
+    },
     /// A tool ended with an error.
     #[error("`{command}` ended with {}: {stderr}", code.map_or_else(|| "a signal".to_owned(), |code| format!("exit code {code}")))]
     Tool {

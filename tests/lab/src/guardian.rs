@@ -5,16 +5,20 @@
 
 use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
-use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 
+use crate::between;
+use crate::containers::Containers;
 use crate::directory::Directory;
 use crate::error::{At, Result};
 use crate::process::Process;
+use crate::record::Record;
+use crate::registry::claim_file;
 
 /// `$1` is the lab's directory, `$2` its claim of ports, `$3` the owner. A word on the input means that all is well; so
 /// does another owner in the record, looked at under the lab's lock: then somebody else has already taken over.
 /// First it ends the tools that run, which are in its own process group; one at work on a dying site may take minutes.
+/// `$4` is the table of rules that may stand between the sites; then come the names of `Containers::names`, if it has any.
 /// A daemon that does not end leaves the record, by which the next `up` finds it.
 const SCRIPT: &str = r#"
 read -r word && exit 0
@@ -31,6 +35,8 @@ kill -TERM 0
 for file in "$1"/run/*.pid; do
     read -r pid started < "$file" && lives "$pid" "$started" && kill -KILL "$pid"
 done 2>/dev/null
+[ ! -e "$1/run/between" ] || nft delete table inet "$4"
+[ -z "$5" ] || { "$5" rm --force "$6" "$7"; "$5" network rm "$8"; }
 looks=400
 for file in "$1"/run/*.pid; do
     read -r pid started < "$file" || continue
@@ -59,9 +65,12 @@ pub(crate) struct Guardian {
 
 impl Guardian {
     /// Posts a guardian that acts when this process ends.
-    pub(crate) fn post(directory: &Directory, claim: &Path, owner: Process) -> Result<Self> {
+    pub(crate) fn post(directory: &Directory, record: &Record, owner: Process) -> Result<Self> {
+        let claim = claim_file(record.first_port);
+        let containers = Containers::of(directory, record)?.map(|containers| containers.names());
         let mut command = Command::new("sh");
         command.args(["-c", SCRIPT, "lab-guardian"]).arg(directory.path()).arg(claim).arg(owner.to_text());
+        command.arg(between::table(record)).args(containers.into_iter().flatten());
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).current_dir("/");
         // A process group of its own: what ends its owner's is not to end it.
         command.process_group(0);

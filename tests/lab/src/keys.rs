@@ -32,9 +32,9 @@ impl fmt::Debug for Key {
 }
 
 impl Key {
-    fn generate() -> Result<Self> {
-        let tool = Tool::new("ceph-authtool").args(["--gen-print-key"]).within(Duration::from_secs(30));
-        Ok(Self(tool.text()?.trim().to_owned()))
+    fn generate(kind: &[&str]) -> Result<Self> {
+        let tool = Tool::new("ceph-authtool").args(["--gen-print-key"]).args(kind);
+        Ok(Self(tool.within(Duration::from_secs(30)).text()?.trim().to_owned()))
     }
 
     fn keyring(&self, entity: &str, caps: &[(&str, &str)]) -> String {
@@ -43,8 +43,9 @@ impl Key {
     }
 }
 
-/// Makes every key of `site` and writes the keyrings.
-pub(crate) fn make(directory: &Directory, site: SiteId) -> Result<()> {
+/// Makes every key of `site` and writes the keyrings. With `old_ciphers` they are keys that every release can read.
+pub(crate) fn make(directory: &Directory, site: SiteId, old_ciphers: bool) -> Result<()> {
+    let kind: &[&str] = if old_ciphers && chooses_ciphers()? { &["--key-type", "aes"] } else { &[] };
     let all = [("mon", "allow *"), ("mgr", "allow *"), ("osd", "allow *")];
     let client = |user: &str| directory.client_keyring(site, &format!("client.{user}"));
     let daemon = |daemon| directory.daemon_keyring(site, daemon);
@@ -68,11 +69,17 @@ pub(crate) fn make(directory: &Directory, site: SiteId) -> Result<()> {
     ];
     let mut initial = String::new();
     for (entity, file, caps) in identities {
-        let keyring = Key::generate()?.keyring(&entity, &caps);
+        let keyring = Key::generate(kind)?.keyring(&entity, &caps);
         write_secret(&file, &keyring)?;
         initial.push_str(&keyring);
     }
     write_secret(&directory.initial_keyring(site), &initial)
+}
+
+/// Whether this machine's tool makes keys of another kind than the oldest, unless told otherwise: Tentacle's does.
+fn chooses_ciphers() -> Result<bool> {
+    let help = Tool::new("sh").args(["-c", "ceph-authtool --help 2>&1 || true"]).text()?;
+    Ok(help.contains("--key-type"))
 }
 
 /// Writes a file that only its owner may read, from its first byte on.

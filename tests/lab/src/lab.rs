@@ -5,7 +5,10 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::Duration;
 
+use crate::backend::Backend;
+use crate::between::{self, Fault};
 use crate::bring_up;
+use crate::containers::Containers;
 use crate::directory::Directory;
 use crate::error::{Error, Result};
 use crate::guardian::Guardian;
@@ -13,9 +16,9 @@ use crate::lock::Lock;
 use crate::options::{Options, Owner};
 use crate::processes::{DaemonStatus, Processes, State};
 use crate::record::Record;
-use crate::registry::{self, claim_file};
+use crate::registry;
 use crate::site::{Daemon, SiteId};
-use crate::tool::{Group, Tool, require_installed};
+use crate::tool::{Group, Tool, require_client, require_installed};
 use crate::witness::Site;
 
 /// How long another `up` or `down` of the same lab is waited for.
@@ -56,7 +59,10 @@ impl Lab {
     /// [`Error::NotInstalled`] without Ceph; [`Error::InUse`] if another living process owns the lab;
     /// [`Error::OtherOptions`] if it was made otherwise; [`Error::NotALab`] if the directory is somebody else's.
     pub fn up(options: Options) -> Result<Self> {
-        require_installed()?;
+        match options.backend {
+            Backend::Processes => require_installed()?,
+            Backend::Containers { .. } => require_client()?,
+        }
         registry::reap()?;
         let directory = Directory::new(&options.dir)?;
         let lock = Lock::acquire(&directory.lock(), LOCK_MAX)?;
@@ -116,12 +122,10 @@ impl Lab {
 
     fn with(directory: Directory, record: Record) -> Result<Self> {
         let guardian = match (record.options.owner, record.owner()) {
-            (Owner::Process, Some(owner)) => {
-                Some(Guardian::post(&directory, &claim_file(record.first_port), owner)?)
-            }
+            (Owner::Process, Some(owner)) => Some(Guardian::post(&directory, &record, owner)?),
             _ => None,
         };
-        let (processes, tools) = (Processes::new(&directory), Group::default());
+        let (processes, tools) = (Processes::new(&directory, Some(&record))?, Group::default());
         tools.set(guardian.as_ref().map(Guardian::group));
         Ok(Self { directory, record, processes, guardian: Mutex::new(guardian), tools })
     }
@@ -196,6 +200,31 @@ impl Lab {
         Ok(())
     }
 
+    /// Cuts the sites from each other: what one sends to the other vanishes. Clients of this machine reach both.
+    ///
+    /// # Errors
+    /// [`Error::NoCut`] where the sites are plain processes and this process may not filter packets.
+    pub fn cut(&self) -> Result<()> {
+        self.between(Some(Fault::Cut))
+    }
+
+    /// Lets so many of a hundred packets between the sites get lost, in each direction.
+    ///
+    /// # Errors
+    /// As [`Lab::cut`].
+    pub fn lose(&self, percent: u8) -> Result<()> {
+        self.between(Some(Fault::Loss(percent)))
+    }
+
+    /// Mends the way between the sites. What was whole stays so.
+    pub fn heal(&self) -> Result<()> {
+        if self.directory.between().exists() { self.between(None) } else { Ok(()) }
+    }
+
+    fn between(&self, fault: Option<Fault>) -> Result<()> {
+        between::set(&self.directory, &self.record, self.containers(), fault)
+    }
+
     /// What a daemon does.
     #[must_use]
     pub fn state(&self, site: SiteId, daemon: Daemon) -> State {
@@ -249,9 +278,22 @@ impl Lab {
         bring_up::await_answer(self, site, daemon, within)
     }
 
-    /// A tool that ends when the lab's owner does.
-    pub(crate) fn tool(&self, program: &'static str) -> Tool {
-        Tool::new(program).group(&self.tools)
+    pub(crate) fn containers(&self) -> Option<&Containers> {
+        self.processes.containers()
+    }
+
+    /// Makes the places where the sites' daemons run, if they need any.
+    pub(crate) fn ensure_containers(&self) -> Result<()> {
+        self.containers().map_or(Ok(()), Containers::ensure)
+    }
+
+    /// A tool of a site's own release that ends when the lab's owner does.
+    pub(crate) fn site_tool(&self, site: SiteId, program: &'static str) -> Tool {
+        let tool = match self.containers() {
+            Some(containers) => containers.tool(site, program),
+            None => Tool::new(program),
+        };
+        tool.group(&self.tools)
     }
 
     fn dismiss_guardian(&self) {
@@ -303,17 +345,23 @@ pub(crate) fn take_down(directory: &Directory, lock: &Lock, teardown: Teardown) 
 
 /// Ends the daemons and removes their files; the lock stays.
 fn take_down_contents(directory: &Directory, _held: &Lock, teardown: Teardown) -> Result<()> {
-    let processes = Processes::new(directory);
+    let record = Record::read(directory);
+    let processes = Processes::new(directory, record.as_ref())?;
+    if let Some(record) = record.filter(|_| directory.between().exists()) {
+        between::set(directory, &record, processes.containers(), None)?;
+    }
     let pairs = |daemon| SiteId::ALL.map(|site| (site, daemon));
     match teardown {
         // In good order and rbd-mirror first, so that it gives its locks back while there is an OSD to take them.
         Teardown::KeepData => {
             let mut order = Daemon::ALL.into_iter().rev();
-            order.try_for_each(|daemon| processes.stop_all(&pairs(daemon)))
+            order.try_for_each(|daemon| processes.stop_all(&pairs(daemon)))?;
+            processes.containers().map_or(Ok(()), Containers::remove)
         }
         // Nothing of theirs is going to be read again.
         Teardown::Everything | Teardown::KeepLogs => {
             processes.kill_all(&Daemon::ALL.map(pairs).concat())?;
+            processes.containers().map_or(Ok(()), Containers::remove)?;
             directory.wipe(teardown == Teardown::KeepLogs)
         }
     }

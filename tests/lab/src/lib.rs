@@ -1,7 +1,7 @@
 //! Two real Ceph sites on one machine, for tests, drills and benchmarks.
 //!
 //! Each site is one monitor, one manager, one OSD (bluestore on a sparse file) and one `rbd-mirror`, with cephx
-//! on, bound to loopback: the packaged daemons, unmodified. The sites are asked through Ceph's own tools (`ceph`,
+//! on, bound to loopback or in a container of its own: the packaged daemons, unmodified. The sites are asked through Ceph's own tools (`ceph`,
 //! `rbd`, `rados`) and admin sockets only. This crate imports none of the project's others, which makes it an
 //! independent witness of what they do.
 //!
@@ -25,13 +25,19 @@
 //! | `wait` | the only place that sleeps: every wait has a deadline and a name |
 //! | `bring_up`, `conf`, `keys` | how a site is made from nothing |
 //! | `processes`, `process`, `guardian` | daemons as plain processes; nothing else is ever signalled |
+//! | `backend`, `containers`, `engine` | the same daemons with a container for each site, and of any release |
+//! | `between` | the way between the sites: cut, losing packets, healed |
 //! | `directory`, `registry`, `lock`, `record` | whose directory and whose ports: labs side by side |
 #![forbid(unsafe_code)]
 
 mod admin_socket;
+mod backend;
+mod between;
 mod bring_up;
 mod conf;
+mod containers;
 mod directory;
+mod engine;
 mod error;
 mod guardian;
 mod keys;
@@ -47,6 +53,8 @@ mod tool;
 mod wait;
 mod witness;
 
+pub use backend::Backend;
+pub use engine::{engine, has_image};
 pub use error::{Error, Result};
 pub use lab::{Lab, Teardown};
 pub use options::{MirrorMode, Options, Owner, Peering, Pool, Proposals, Timers};

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde::{Deserialize, Serialize};
 
+use crate::backend::Backend;
 use crate::registry::base;
 use crate::site::{Daemon, SiteId};
 
@@ -15,6 +16,9 @@ use crate::site::{Daemon, SiteId};
 pub struct Options {
     /// Where everything of the lab lies. Short: sockets are in it, and their paths may have 107 bytes.
     pub dir: PathBuf,
+    /// Where the daemons run, and which releases.
+    #[serde(default)]
+    pub backend: Backend,
     /// Who the lab dies with.
     pub owner: Owner,
     /// How fast `rbd-mirror` and the watchers react.
@@ -119,10 +123,12 @@ impl Pool {
 impl Default for Options {
     /// A lab for a person: in one well-known place, owned by nobody, quick, pool `one` mirrored in image mode.
     ///
-    /// The place is `$LAB_DIR`, else `default` beside the port register.
+    /// The place is `$LAB_DIR`, else `default` beside the port register. Where the daemons run is
+    /// [`Backend::from_environment`]: every test and the drill work on either backend.
     fn default() -> Self {
         Self {
             dir: env::var_os("LAB_DIR").map_or_else(|| base().join("default"), PathBuf::from),
+            backend: Backend::from_environment(),
             owner: Owner::Nobody,
             timers: Timers::Fast,
             proposals: Proposals::Quick,

@@ -1,18 +1,23 @@
 //! The daemons as plain processes: starting them, and the five things that can happen to them.
 //!
-//! This is all that would differ if the daemons ran elsewhere, in containers say.
+//! In containers they are processes of this machine as well: all that differs is how one is launched.
 
+use std::ffi::OsString;
 use std::fs;
 use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
 use rustix::process::Signal;
 
+use crate::between;
+use crate::containers::Containers;
 use crate::directory::{Directory, absent_is_fine};
 use crate::error::{At, Error, Result};
 use crate::keys::mirror_user;
 use crate::process::{Life, Process};
+use crate::record::Record;
 use crate::site::{Daemon, SiteId};
 use crate::tool::FOREIGN_VARIABLES;
 use crate::wait::{Seen, until};
@@ -69,11 +74,21 @@ pub struct DaemonStatus {
 #[derive(Clone, Debug)]
 pub(crate) struct Processes {
     directory: Directory,
+    containers: Option<Containers>,
+    /// Under which group each site's `rbd-mirror` runs, for the packet filter to know it by.
+    groups: [Option<u32>; 2],
 }
 
 impl Processes {
-    pub(crate) fn new(directory: &Directory) -> Self {
-        Self { directory: directory.clone() }
+    /// The daemons of the lab with this record. Without one they can be ended, by their pid files.
+    pub(crate) fn new(directory: &Directory, record: Option<&Record>) -> Result<Self> {
+        let containers = record.map_or(Ok(None), |record| Containers::of(directory, record))?;
+        let groups = SiteId::ALL.map(|site| record.and_then(|record| between::group(record, site)));
+        Ok(Self { directory: directory.clone(), containers, groups })
+    }
+
+    pub(crate) fn containers(&self) -> Option<&Containers> {
+        self.containers.as_ref()
     }
 
     fn process(&self, site: SiteId, daemon: Daemon) -> Option<Process> {
@@ -122,26 +137,42 @@ impl Processes {
         // A killed daemon leaves its socket, and nobody is to find it before the new one has its own.
         let socket = self.directory.socket(site, daemon);
         absent_is_fine(fs::remove_file(&socket)).at("remove", &socket)?;
+        if let Some(containers) = &self.containers {
+            let (command, env) = (self.launcher(site, daemon), self.environment(daemon).unwrap_or_default());
+            containers.launch(site, daemon, &self.folder(site, daemon), command, &env)?;
+            return self.await_launch(site, daemon, || Ok(true));
+        }
         let output = self.directory.output(site, daemon);
         let out = fs::OpenOptions::new().create(true).append(true).open(&output).at("open", &output)?;
         let errors = out.try_clone().at("open", &output)?;
-        let mut command = self.launcher(site, daemon);
+        let mut command = self.command(site, daemon);
         command.stdin(Stdio::null()).stdout(out).stderr(errors);
         let mut child = command.spawn().at("start a shell for", &output)?;
         // From here the daemon is known by its pid file; dropping `child` does not end it.
+        self.await_launch(site, daemon, || Ok(child.try_wait().at("wait for", &output)?.is_none()))
+    }
+
+    /// Waits for a daemon's own pid file, as long as whoever is to become the daemon `lives`.
+    fn await_launch(
+        &self,
+        site: SiteId,
+        daemon: Daemon,
+        mut lives: impl FnMut() -> Result<bool>,
+    ) -> Result<()> {
         let what = format!("{daemon} of {site} to be launched");
         until(&what, LAUNCH_MAX, &self.directory.log(), || {
             if self.process(site, daemon).is_some() {
                 return Ok(Seen::Done(()));
             }
-            match child.try_wait().at("wait for", &output)? {
-                Some(_) => self.expect_alive(site, daemon).map(Seen::Done),
-                None => Ok(Seen::NotYet("no pid file".to_owned())),
+            match lives()? {
+                false => self.expect_alive(site, daemon).map(Seen::Done),
+                true => Ok(Seen::NotYet("no pid file".to_owned())),
             }
         })
     }
 
-    fn launcher(&self, site: SiteId, daemon: Daemon) -> Command {
+    /// The command line that becomes a daemon.
+    fn launcher(&self, site: SiteId, daemon: Daemon) -> Vec<OsString> {
         let user = mirror_user(site);
         let (program, id) = match daemon {
             Daemon::Mon => ("ceph-mon", "a"),
@@ -149,18 +180,45 @@ impl Processes {
             Daemon::Osd => ("ceph-osd", "0"),
             Daemon::RbdMirror => ("rbd-mirror", user.as_str()),
         };
-        let mut command = Command::new("sh");
-        command.args(["-c", LAUNCHER, "sh"]).arg(self.directory.pid_file(site, daemon));
-        command.arg(program).args(["-f", "--cluster", site.name(), "--id", id]);
-        command.arg("--conf").arg(self.directory.conf(site));
+        let mut line: Vec<OsString> = ["sh", "-c", LAUNCHER, "sh"].map(Into::into).into();
+        line.push(self.directory.pid_file(site, daemon).into());
+        line.extend([program, "-f", "--cluster", site.name(), "--id", id, "--conf"].map(Into::into));
+        line.push(self.directory.conf(site).into());
+        line
+    }
+
+    /// A daemon's current folder.
+    fn folder(&self, site: SiteId, daemon: Daemon) -> PathBuf {
+        match daemon {
+            // It looks for the files of both sites by their names, here after /etc/ceph.
+            Daemon::RbdMirror => self.directory.seen_by(site),
+            // Reef as Debian packages it looks for its object classes under a relative path, as seen from here.
+            _ => PathBuf::from("/"),
+        }
+    }
+
+    /// What a daemon needs in its environment, as `NAME=VALUE`.
+    fn environment(&self, daemon: Daemon) -> Option<String> {
+        // Its connection to a peer that has no file would put a socket into the machine's own /run/ceph.
+        let run = self.directory.run();
+        (daemon == Daemon::RbdMirror).then(|| format!("CEPH_ARGS=--run-dir={}", run.display()))
+    }
+
+    /// The launcher as a process of this machine.
+    fn command(&self, site: SiteId, daemon: Daemon) -> Command {
+        let line = self.launcher(site, daemon);
+        let mut command = Command::new(&line[0]);
+        command.args(&line[1..]);
         for variable in FOREIGN_VARIABLES {
             command.env_remove(variable);
         }
-        // rbd-mirror looks for the files of both sites by their names, in the current folder after /etc/ceph.
-        command.current_dir(self.directory.seen_by(site));
-        if daemon == Daemon::RbdMirror {
-            // Its connection to a peer that has no file would put a socket into the machine's own /run/ceph.
-            command.env("CEPH_ARGS", format!("--run-dir={}", self.directory.run().display()));
+        command.current_dir(self.folder(site, daemon));
+        if let Some((name, value)) = self.environment(daemon).as_deref().and_then(|pair| pair.split_once('='))
+        {
+            command.env(name, value);
+        }
+        if let Some(group) = self.groups[site as usize].filter(|_| daemon == Daemon::RbdMirror) {
+            command.gid(group);
         }
         // Out of the terminal's process group: Ctrl-C at a test is not an accident at a site.
         command.process_group(0);

@@ -7,11 +7,15 @@ use std::process;
 
 use serde::{Deserialize, Serialize};
 
+use crate::backend::Backend;
 use crate::directory::Directory;
 use crate::error::{At, Result};
 use crate::options::{Options, Owner};
 use crate::process::Process;
 use crate::site::SiteId;
+
+/// The first port of all labs: below the ephemeral ports (32768 and up), clear of Ceph's own (3300, 6789, 6800-7568).
+pub(crate) const FIRST_PORT: u16 = 12_000;
 
 /// How many ports a site has: one for the monitor, the rest for its manager and OSD to choose from.
 pub(crate) const PORTS_PER_SITE: u16 = 50;
@@ -68,6 +72,24 @@ impl Record {
 
     pub(crate) fn fsid(&self, site: SiteId) -> &str {
         &self.fsids[site as usize]
+    }
+
+    /// The address of a site. Containers have one each, processes of one machine share one.
+    pub(crate) fn address(&self, site: SiteId) -> String {
+        match self.options.backend {
+            Backend::Processes => "127.0.0.1".to_owned(),
+            Backend::Containers { .. } => format!("{}.{}", self.prefix(), 11 + site as u8),
+        }
+    }
+
+    /// The network of a lab in containers; its first address is the machine's own.
+    pub(crate) fn subnet(&self) -> String {
+        format!("{}.0/24", self.prefix())
+    }
+
+    /// A private network for each range of ports, and thereby for each lab.
+    fn prefix(&self) -> String {
+        format!("10.213.{}", self.first_port.saturating_sub(FIRST_PORT) / (2 * PORTS_PER_SITE))
     }
 
     /// The first port of a site, which its monitor binds; the site's others follow.

@@ -18,11 +18,9 @@ use crate::directory::{Directory, absent_is_fine};
 use crate::error::{At, Error, Result};
 use crate::lab::{Teardown, take_down};
 use crate::lock::Lock;
-use crate::record::{PORTS_PER_SITE, Record};
+use crate::record::{FIRST_PORT, PORTS_PER_SITE, Record};
 use crate::site::SiteId;
 
-/// Below the ephemeral ports (32768 and up), clear of Ceph's own (3300, 6789, 6800-7568).
-const FIRST_PORT: u16 = 12_000;
 const LABS_MAX: u16 = 100;
 const PORTS_PER_LAB: u16 = 2 * PORTS_PER_SITE;
 

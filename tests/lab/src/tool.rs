@@ -1,7 +1,7 @@
 //! Running Ceph's tools: with a deadline, without hanging on full pipes, and with errors that say what was run.
 
 use std::env;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::iter;
@@ -34,15 +34,24 @@ pub(crate) const FOREIGN_VARIABLES: [&str; 3] = ["CEPH_ARGS", "CEPH_CONF", "CEPH
 /// # Errors
 /// [`Error::NotInstalled`], naming what is missing and the packages.
 pub fn require_installed() -> Result<()> {
-    let missing: Vec<&str> = PROGRAMS.into_iter().filter(|program| find(program).is_none()).collect();
+    require(&PROGRAMS, &PACKAGES)
+}
+
+/// Checks that what a client needs is installed, where the daemons are in containers.
+pub(crate) fn require_client() -> Result<()> {
+    require(&["ceph", "rbd", "rados", "ceph-authtool"], &["ceph-common"])
+}
+
+fn require(programs: &[&str], packages: &[&str]) -> Result<()> {
+    let missing: Vec<&str> = programs.iter().copied().filter(|program| find(program).is_none()).collect();
     if missing.is_empty() {
         return Ok(());
     }
-    Err(Error::NotInstalled { programs: missing.join(", "), packages: PACKAGES.join(" ") })
+    Err(Error::NotInstalled { programs: missing.join(", "), packages: packages.join(" ") })
 }
 
-/// The file of a program that is on the path.
-fn find(program: &str) -> Option<PathBuf> {
+/// The file of a program that is on the path, or of one that is named with its folder.
+pub(crate) fn find(program: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH")?;
     env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file())
 }
@@ -70,6 +79,8 @@ type Sink = Box<dyn FnMut(&[u8]) + Send>;
 /// A tool about to be run.
 pub(crate) struct Tool {
     program: &'static str,
+    /// What runs the program elsewhere, as in `docker exec NAME`.
+    inside: Vec<OsString>,
     arguments: Vec<OsString>,
     within: Duration,
     input: Option<Source>,
@@ -86,6 +97,7 @@ impl Tool {
     pub(crate) fn new(program: &'static str) -> Self {
         Self {
             program,
+            inside: Vec::new(),
             arguments: Vec::new(),
             within: Duration::from_secs(60),
             input: None,
@@ -95,6 +107,12 @@ impl Tool {
 
     pub(crate) fn args<A: Into<OsString>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
         self.arguments.extend(arguments.into_iter().map(Into::into));
+        self
+    }
+
+    /// Lets another command run the tool: its words come first.
+    pub(crate) fn inside(mut self, words: Vec<OsString>) -> Self {
+        self.inside = words;
         self
     }
 
@@ -114,10 +132,15 @@ impl Tool {
         self
     }
 
+    /// The program, and before it what runs it elsewhere.
+    fn words(&self) -> impl Iterator<Item = &OsStr> {
+        self.inside.iter().map(OsString::as_os_str).chain(iter::once(OsStr::new(self.program)))
+    }
+
     /// The command line, for errors. No key is ever an argument.
     pub(crate) fn command(&self) -> String {
-        let arguments = self.arguments.iter().map(|argument| argument.to_string_lossy());
-        iter::once(self.program.into()).chain(arguments).collect::<Vec<_>>().join(" ")
+        let words = self.words().chain(self.arguments.iter().map(OsString::as_os_str));
+        words.map(OsStr::to_string_lossy).collect::<Vec<_>>().join(" ")
     }
 
     /// Runs the tool for its output.
@@ -142,8 +165,9 @@ impl Tool {
     /// Runs the tool and hands its output to `sink` as it comes. When this returns, `sink` has seen everything.
     pub(crate) fn run(mut self, mut sink: Sink) -> Result<()> {
         let (command, program) = (self.command(), Path::new(self.program));
-        let mut process = Command::new(self.program);
-        process.args(&self.arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut words = self.words();
+        let mut process = Command::new(words.next().unwrap_or_default());
+        process.args(words).args(&self.arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
         process.stdin(if self.input.is_some() { Stdio::piped() } else { Stdio::null() });
         for variable in FOREIGN_VARIABLES {
             process.env_remove(variable);
