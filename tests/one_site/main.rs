@@ -21,6 +21,7 @@ mod metadata;
 mod mirror_snapshot;
 mod names;
 mod nonblocking;
+mod newer;
 mod object;
 mod pair;
 mod peer;

@@ -10,6 +10,7 @@ mod frozen;
 mod killed;
 mod lag;
 mod manager;
+mod partition;
 mod promote;
 mod resync;
 mod sites;

@@ -83,7 +83,9 @@ impl Containers {
         let dir = self.directory.path().display().to_string();
         let (address, image) = (self.record.address(site), Backend::image(&self.releases[site as usize]));
         let run = ["run", "--detach", "--name", &name, "--hostname", site.name(), "--label", label];
-        let place = ["--pid", "host", "--network", &self.network(), "--ip", &address];
+        // NET_ADMIN is for the rules by which the sites are cut from each other, in the container's own network.
+        let place =
+            ["--pid", "host", "--cap-add", "NET_ADMIN", "--network", &self.network(), "--ip", &address];
         let volume = format!("{dir}:{dir}");
         let tool = Tool::new(self.engine).args(run).args(place).args(["--volume", &volume, &image]);
         tool.args([dir.as_str(), site.name()]).text().map(drop)
@@ -142,7 +144,7 @@ impl Containers {
     /// Feeds rules to the packet filter of a site's container.
     pub(crate) fn filter(&self, site: SiteId, rules: String) -> Result<()> {
         let name = self.name(site);
-        let exec = [self.engine, "exec", "--interactive", "--privileged", "--user", "0", &name];
+        let exec = [self.engine, "exec", "--interactive", "--user", "0", &name];
         let tool = Tool::new("nft").inside(exec.map(OsString::from).to_vec());
         tool.args(["--file", "-"]).input(Box::new(Cursor::new(rules))).text().map(drop)
     }

@@ -347,8 +347,10 @@ pub(crate) fn take_down(directory: &Directory, lock: &Lock, teardown: Teardown) 
 fn take_down_contents(directory: &Directory, _held: &Lock, teardown: Teardown) -> Result<()> {
     let record = Record::read(directory);
     let processes = Processes::new(directory, record.as_ref())?;
-    if let Some(record) = record.filter(|_| directory.between().exists()) {
-        between::set(directory, &record, processes.containers(), None)?;
+    // Rules in a container go with it.
+    if let Some(record) = record.filter(|_| processes.containers().is_none() && directory.between().exists())
+    {
+        between::set(directory, &record, None, None)?;
     }
     let pairs = |daemon| SiteId::ALL.map(|site| (site, daemon));
     match teardown {

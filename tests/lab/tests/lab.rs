@@ -1,5 +1,6 @@
 //! The lab's own promises, kept on real sites. Each test has a lab of its own; without Ceph each fails.
 
+use std::env;
 use std::error::Error;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -10,6 +11,7 @@ use std::time::{Duration, Instant};
 use lab::{
     Daemon, Lab, MirrorMode, Options, Owner, Pattern, Peering, Pool, Seen, SiteId, State, Teardown, until,
 };
+use rustix::process::getuid;
 
 type Outcome = Result<(), Box<dyn Error>>;
 
@@ -134,6 +136,38 @@ fn a_frozen_site_does_not_answer_and_a_thawed_one_does() -> Outcome {
     Ok(())
 }
 
+/// Goal: what is written while the sites are cut from each other arrives when they are healed, and not before; clients
+/// reach both all the while. Where nobody may filter packets, the lab says so.
+#[test]
+fn sites_that_are_cut_from_each_other_answer_clients_and_not_each_other() -> Outcome {
+    const NEVER: Duration = Duration::from_secs(8);
+    let lab = Lab::up(Options::temporary("apart"))?;
+    let (a, b) = (lab.site(SiteId::A), lab.site(SiteId::B));
+    let cut = lab.cut();
+    if matches!(cut, Err(lab::Error::NoCut { .. })) && !may_filter() {
+        return Ok(());
+    }
+    cut?;
+    a.import("one/disk", Pattern::new(8, MIB))?;
+    a.rbd_text(["mirror", "image", "enable", "one/disk", "journal"])?;
+    b.import("one/other", Pattern::new(9, MIB))?;
+    let arrived = until("the image", NEVER, &lab.logs(), || {
+        Ok(Seen::when(b.image_exists("one/disk")?, || "not there".to_owned()))
+    });
+    assert!(matches!(arrived, Err(lab::Error::TimedOut { .. })), "{arrived:?}");
+    lab.heal()?;
+    await_equal(&lab, "one/disk")?;
+    lab.lose(10)?;
+    a.rbd_text(["bench", "--io-type", "write", "--io-size", "64K", "--io-total", "1M", "one/disk"])?;
+    await_equal(&lab, "one/disk")?;
+    Ok(())
+}
+
+/// Whether this process may filter packets, or has the containers of somebody who may.
+fn may_filter() -> bool {
+    getuid().is_root() || env::var_os("LAB_CONTAINERS").is_some_and(|asked| !asked.is_empty())
+}
+
 /// Goal: labs do not meet. Method: the same image name in two of them, with other content.
 #[test]
 fn two_labs_side_by_side_have_their_own_ports_and_data() -> Outcome {
@@ -185,16 +219,19 @@ fn an_unpeered_lab_needs_nothing_but_bootstrap_tokens() -> Outcome {
 /// Method: kill it while the sites are being made, and once they are complete.
 #[test]
 fn a_lab_whose_owner_is_killed_is_cleared_away() -> Outcome {
-    for moment in ["run/site-b.osd.pid", "made"] {
+    let moments = ["run/site-b.osd.pid", "made", "run/between"];
+    for moment in moments.into_iter().filter(|moment| may_filter() || *moment != "run/between") {
         let dir = Options::temporary("killed").dir;
         let mut owner = Command::new(env!("CARGO_BIN_EXE_hold-lab"))
             .arg(&dir)
+            .arg(if moment == "run/between" { "cut" } else { "whole" })
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .spawn()?;
         let reached = until(moment, SOON, &dir, || {
             Ok(Seen::when(dir.join(moment).exists(), || "not there".to_owned()))
         });
+        let port = first_port(&dir);
         owner.kill()?;
         owner.wait()?;
         reached?;
@@ -202,8 +239,19 @@ fn a_lab_whose_owner_is_killed_is_cleared_away() -> Outcome {
             let left = processes_of(&dir);
             Ok(Seen::when(left.is_empty() && !dir.exists(), || format!("processes {left:?}")))
         })?;
+        if may_filter() {
+            let tables = Command::new("nft").args(["list", "tables"]).output()?;
+            let name = format!("ceph_lab_{}", port.ok_or("no port on record")?);
+            assert!(!String::from_utf8_lossy(&tables.stdout).contains(&name), "{name} still stands");
+        }
     }
     Ok(())
+}
+
+/// The first port in a lab's record.
+fn first_port(dir: &Path) -> Option<u64> {
+    let record = fs::read_to_string(dir.join("lab.json")).ok()?;
+    serde_json::from_str::<serde_json::Value>(&record).ok()?["first_port"].as_u64()
 }
 
 /// Goal: a half-made lab whose guardian died too is no obstacle.
