@@ -111,6 +111,11 @@ fn a_future_that_is_dropped_leaves_its_operation_behind_and_the_image_usable() -
             other => Seen::NotYet(other.to_string()),
         })
     })?;
-    image.close()?;
+    // The operation has the image open until its completion has been heard, a moment later.
+    drop(image);
+    wait::until("closed", &on, Deadline::after(site::SOON), || {
+        let watchers = pool.open_read_only("future-dropped")?.watchers()?;
+        Ok(if watchers.is_empty() { Seen::Done(()) } else { Seen::NotYet(format!("{watchers:?}")) })
+    })?;
     Ok(())
 }
