@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use lab::{Daemon, Lab, Options, SiteId};
+use rbd_mirror::fleet::Fleet;
+use rbd_mirror::lag::lag;
 use rbd_mirror::pair::{Completeness, Pair, SideView};
 use rbd_mirror::wait::{Seen, until};
 use rbd_mirror::{Cluster, Error, GlobalImageId, MirrorImageMode, Promote, Role, wait};
@@ -76,6 +78,18 @@ fn calls_at_a_frozen_site() -> Result<()> {
     in_time("list", || pool.statuses().next().transpose())?;
     in_time("mon command", || pool.cluster().mon_command(&serde_json::json!({"prefix": "fsid"})))?;
     in_time("wait", || wait::caught_up(&pool, &sites.b, &id, LIMIT).map_err(unreachable_of))?;
+    in_time("lag", || lag(&pool, &sites.b, &id))?;
+    // Many at once take no longer than one, and each says what became of it.
+    for many in [
+        Fleet::new(&pool, ["plain", "clone", "mirrored", "demoted", "plain", "clone"]),
+        Fleet::new(&pool, [&id, &other]),
+    ] {
+        let started = Instant::now();
+        for outcome in many.demote() {
+            in_time("demote of a fleet", || outcome.result)?;
+        }
+        ensure!(started.elapsed() < LIMIT + SLACK, "a fleet took {:?}", started.elapsed());
+    }
     let started = Instant::now();
     let view = Pair::new(&sites.b, &pool).look(&id)?;
     ensure!(matches!(view.there, SideView::Silent(_)), "{view:?}");
