@@ -10,6 +10,7 @@ mod copy;
 mod demote;
 mod diff;
 mod enable;
+mod examples;
 mod flatten;
 mod fleet;
 mod forge;

@@ -6,6 +6,7 @@
 mod bootstrap;
 mod demote;
 mod diverged;
+mod examples;
 mod frozen;
 mod killed;
 mod lag;

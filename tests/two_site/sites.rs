@@ -78,8 +78,7 @@ impl Sites {
 
     /// A new image of 16 MiB at A with data in it, open and not mirrored.
     pub(crate) fn filled(&self, name: &str) -> Result<Image> {
-        let plain = CreateOptions { features: Some(Features::DEFAULT), ..CreateOptions::default() };
-        self.a.create(name, 16 * MIB, &plain)?;
+        self.a.create(name, 16 * MIB, &plain())?;
         let image = self.a.open(name)?;
         for part in 0..4_u8 {
             image.write_at(u64::from(part) * 4 * MIB, &[part + 1; 65_536])?;
@@ -114,4 +113,9 @@ impl Sites {
         };
         Ok((primary(&self.witness_a)?, primary(&self.witness_b)?))
     }
+}
+
+/// What images have by default, whatever the sites' configurations say.
+pub(crate) fn plain() -> CreateOptions {
+    CreateOptions { features: Some(Features::DEFAULT), ..CreateOptions::default() }
 }

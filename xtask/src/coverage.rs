@@ -16,6 +16,7 @@ use anyhow::{Context, Result};
 
 use crate::root::root;
 use crate::tidy::{self, File, Violation};
+use exercise::{Callers, Exercised};
 
 /// Where the table is.
 const DOCUMENT: &str = "rbd-mirror/COVERAGE.md";
@@ -79,8 +80,10 @@ enum Covered {
 impl Coverage {
     fn of(files: &[File]) -> Self {
         let library = api::Library::read(files);
-        let exercised = exercise::Exercised::read(files, &library);
+        let exercised = Exercised::read(files, &library, Callers::Tests);
+        let program = Exercised::read(files, &library, Callers::Program);
         let mut wrong = library.false_claims();
+        wrong.extend(library.uncalled(&program));
         let row = |function: &String| {
             let covered = library.covers(function, &exercised);
             Row { function: function.clone(), covered }
@@ -135,6 +138,10 @@ mod tests {
             file("rbd-mirror/src/raw/pool.rs", raw),
             file("rbd-mirror/src/pool.rs", ours),
             file("tests/one_site/pool.rs", test),
+            file(
+                "tests/every/main.rs",
+                "//! E.\nfn main() {\n    here.mirror_mode()?;\n    Pool::mirror_mode();\n}\n",
+            ),
         ];
         let coverage = Coverage::of(&files);
         let lines = coverage.lacking().iter().map(ToString::to_string).collect::<Vec<_>>();
@@ -169,6 +176,16 @@ mod tests {
             let found = lacking(RAW, OURS, &test);
             assert!(found[0].contains("no test on a real site calls `Pool::mirror_mode`"), "{found:?}");
         }
+    }
+
+    #[test]
+    fn what_the_program_for_valgrind_leaves_out_is_lacking() {
+        let other = OURS.replace("mirror_mode(", "other_mode(");
+        let found = lacking(RAW, &other, &TEST.replace("mirror_mode", "other_mode"));
+        assert!(
+            found.len() == 1 && found[0].contains("calls everything but `Pool::other_mode`"),
+            "{found:?}"
+        );
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod setup;
 mod sites;
 mod test;
 mod tidy;
+mod valgrind;
 
 use std::process::ExitCode;
 
@@ -39,6 +40,8 @@ enum Command {
     Images(images::Arguments),
     /// The rules of the house that no compiler checks
     Tidy,
+    /// Every function of our library once under valgrind, on two real sites
+    Valgrind(valgrind::Arguments),
     /// Which C function is which function of ours, and which test exercises it
     Coverage,
     /// Regenerate the checked-in bindings of ceph-sys from the installed headers
@@ -63,6 +66,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Lab(arguments) => lab::run(arguments),
         Command::Images(arguments) => images::run(&arguments),
         Command::Tidy => tidy::run(),
+        Command::Valgrind(arguments) => valgrind::run(&arguments),
         Command::Coverage => coverage::run(),
         Command::Bindgen(arguments) => bindgen::run(arguments),
     }

@@ -44,6 +44,8 @@ pub(crate) enum Purpose {
     Sites,
     /// All of that, and the checks of the sources.
     Tests,
+    /// All of that, and the search for lost memory.
+    Memory,
     /// Making images of Ceph releases from Debian's packages, and nothing else.
     Images,
 }
@@ -60,7 +62,7 @@ const fn for_images(sign: Sign, package: &'static str, what: &'static str) -> Ne
     Need { sign, package, what, by: Purpose::Images }
 }
 
-const NEEDS: [Need; 17] = [
+const NEEDS: [Need; 18] = [
     need(Sign::Program("ceph-mon"), "ceph-mon", "the Ceph monitor"),
     need(Sign::Program("ceph-mgr"), "ceph-mgr", "the Ceph manager"),
     need(Sign::Program("ceph-osd"), "ceph-osd", "the Ceph OSD"),
@@ -80,6 +82,12 @@ const NEEDS: [Need; 17] = [
     ),
     for_tests(Sign::Component("rustfmt"), "rustfmt", "the formatter of the Rust toolchain"),
     for_tests(Sign::Component("cargo-clippy"), "clippy", "the linter of the Rust toolchain"),
+    Need {
+        sign: Sign::Program("valgrind"),
+        package: "valgrind",
+        what: "the memory checker valgrind",
+        by: Purpose::Memory,
+    },
     for_images(
         Sign::Program("mmdebstrap"),
         "mmdebstrap",

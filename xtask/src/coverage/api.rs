@@ -94,6 +94,19 @@ impl Library {
         self.functions.iter().filter(|ours| ours.implements.iter().any(|claimed| is_it(claimed))).collect()
     }
 
+    /// What is not called under valgrind.
+    pub(super) fn uncalled(&self, program: &Exercised) -> Vec<Violation> {
+        let uncalled = self.functions.iter().filter(|ours| !ours.implements.is_empty());
+        let uncalled = uncalled.filter(|ours| program.of_function(ours).is_empty());
+        let problem = |ours: &Function| {
+            Violation::of(
+                "tests/every",
+                format!("calls everything but {}, for valgrind to see", ours.shown()),
+            )
+        };
+        uncalled.map(problem).collect()
+    }
+
     /// Claims of what is not called.
     pub(super) fn false_claims(&self) -> Vec<Violation> {
         let mut found = Vec::new();

@@ -10,8 +10,23 @@ use crate::tidy::{File, Violation, code_of, is_word};
 
 const TRAP: &str = "// Trap: ";
 
-/// The tests that run on real sites.
-const FOLDERS: [&str; 2] = ["tests/one_site/", "tests/two_site/"];
+/// Whose calls are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Callers {
+    /// The tests that run on real sites.
+    Tests,
+    /// The program that runs under valgrind: all its functions.
+    Program,
+}
+
+impl Callers {
+    fn folders(self) -> &'static [&'static str] {
+        match self {
+            Self::Tests => &["tests/one_site/", "tests/two_site/"],
+            Self::Program => &["tests/every/"],
+        }
+    }
+}
 
 /// What the tests call.
 #[derive(Debug, Default)]
@@ -31,7 +46,7 @@ struct Scope<'a> {
 }
 
 impl Exercised {
-    pub(super) fn read(files: &[File], library: &Library) -> Self {
+    pub(super) fn read(files: &[File], library: &Library, callers: Callers) -> Self {
         let within = |folder: &str| {
             let folder = folder.to_owned();
             files.iter().filter(move |file| file.path.starts_with(&folder) && file.path.ends_with(".rs"))
@@ -46,8 +61,8 @@ impl Exercised {
         }
         let fields = within("tests/").flat_map(|file| fields(&file.text)).collect();
         let mut exercised = Self { ambiguous: ambiguous(&library.functions), ..Self::default() };
-        for file in FOLDERS.iter().flat_map(|folder| within(folder)) {
-            exercised.read_file(file, &returns, &fields);
+        for file in callers.folders().iter().flat_map(|folder| within(folder)) {
+            exercised.read_file(file, callers, &returns, &fields);
         }
         exercised
     }
@@ -55,6 +70,7 @@ impl Exercised {
     fn read_file(
         &mut self,
         file: &File,
+        callers: Callers,
         returns: &BTreeMap<String, Vec<String>>,
         fields: &BTreeMap<String, String>,
     ) {
@@ -65,8 +81,9 @@ impl Exercised {
             let start = offset;
             offset += text.len() + 1;
             traps.extend(line.trim().strip_prefix(TRAP).map(|trap| trap.trim().to_owned()));
-            is_test |= text.trim() == "#[test]";
-            let Some(rest) = text.strip_prefix("fn ") else { continue };
+            is_test |= text.trim() == "#[test]" || callers == Callers::Program;
+            let head = text.strip_prefix("pub(crate) ").unwrap_or(text);
+            let Some(rest) = head.strip_prefix("fn ") else { continue };
             if std::mem::take(&mut is_test) {
                 let name = rest.split(|letter| !is_word(letter)).next().unwrap_or_default();
                 let short = file.path.trim_start_matches("tests/");
@@ -89,6 +106,13 @@ impl Exercised {
         fields: &BTreeMap<String, String>,
     ) {
         let mut scope = Scope { variables: BTreeMap::new(), returns, fields };
+        let signature = body.split('{').next().unwrap_or_default();
+        for parameter in signature.split(['(', ',', ')']) {
+            if let Some((name, of)) = parameter.split_once(": ") {
+                let of = of.trim_start_matches('&').trim_start_matches("mut ").trim();
+                scope.variables.insert(name.trim().to_owned(), of.to_owned());
+            }
+        }
         for statement in body.split_inclusive(';') {
             for (at, _) in statement.match_indices('(') {
                 let (before, name) = last_word(&statement[..at]);
@@ -107,7 +131,6 @@ impl Exercised {
                     tests.push(test.to_owned());
                 }
             }
-            // Functions of ours that are handed on: `Image::lockers`.
             scope.bind(statement);
         }
     }
@@ -176,7 +199,7 @@ impl Scope<'_> {
 
     /// The types of an expression: that of a variable or a field, or what the last call of a chain returns.
     fn types_of(&self, expression: &str) -> Vec<String> {
-        let mut rest = expression.trim().trim_end_matches('?').trim_end();
+        let mut rest = expression.trim().trim_end_matches('?').trim_end_matches(".await").trim_end();
         if let Some(open) = opening(rest) {
             let (before, name) = last_word(&rest[..open]);
             if name == "clone" || name == "bounded_by" {
