@@ -1,16 +1,18 @@
 //! `cargo xtask test`: everything that must hold, in tiers, from the quickest to the slowest.
 //!
-//! Every tier runs, whatever came of the one before. A tier that cannot run has failed: nothing is skipped.
+//! Every tier runs, whatever came of the one before. A tier that cannot run has failed: nothing is skipped. The one
+//! exception is said in the report: sites in containers take an engine, and not every machine has one.
 
-mod tee;
+pub(crate) mod tee;
 mod tiers;
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
+use lab::Backend;
 
-use crate::setup;
+use crate::{setup, sites};
 use tee::Counts;
 use tiers::{TIERS, Tier};
 
@@ -20,6 +22,8 @@ pub(crate) struct Arguments {
     /// Only this tier; may be given several times
     #[arg(long = "tier", value_name = "NAME")]
     tiers: Vec<String>,
+    #[command(flatten)]
+    sites: sites::Arguments,
     /// Say what the tiers are
     #[arg(long)]
     list: bool,
@@ -29,6 +33,7 @@ pub(crate) struct Arguments {
 struct Verdict {
     tier: &'static Tier,
     failure: Option<String>,
+    not_run: Option<String>,
     counts: Counts,
     took: Duration,
 }
@@ -41,7 +46,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     }
     let chosen = choose(&arguments.tiers)?;
     setup::ensure(setup::Purpose::Tests)?;
-    let verdicts: Vec<Verdict> = chosen.into_iter().map(run_tier).collect();
+    let backend = arguments.sites.ready()?;
+    let verdicts: Vec<Verdict> = chosen.into_iter().map(|tier| run_tier(tier, &backend)).collect();
     println!("\n{}", table(&verdicts));
     let failed = verdicts.iter().any(|verdict| verdict.failure.is_some());
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
@@ -55,27 +61,33 @@ fn choose(names: &[String]) -> Result<Vec<&'static Tier>> {
     Ok(TIERS.iter().filter(|tier| names.is_empty() || names.iter().any(|name| name == tier.name)).collect())
 }
 
-fn run_tier(tier: &'static Tier) -> Verdict {
+fn run_tier(tier: &'static Tier, backend: &Backend) -> Verdict {
     println!("\n== {}: {}", tier.name, tier.about);
     let (start, mut counts, mut failures) = (Instant::now(), Counts::default(), Vec::new());
+    let mut not_run = None;
     for step in tier.steps {
-        match step.run() {
+        match step.run(backend) {
             Ok(outcome) => {
                 counts += outcome.counts;
                 failures.extend(outcome.failure);
+                not_run = not_run.or(outcome.not_run);
             }
             Err(error) => failures.push(format!("{error:#}")),
         }
     }
     let failure = (!failures.is_empty()).then(|| failures.join("; "));
-    let verdict = Verdict { tier, failure, counts, took: start.elapsed() };
+    let verdict = Verdict { tier, failure, not_run, counts, took: start.elapsed() };
     println!("== {} {} in {:.1} s", tier.name, verdict.word(), verdict.took.as_secs_f64());
     verdict
 }
 
 impl Verdict {
     fn word(&self) -> &'static str {
-        if self.failure.is_some() { "FAILED" } else { "passed" }
+        match (&self.failure, &self.not_run) {
+            (Some(_), _) => "FAILED",
+            (None, Some(_)) => "not run",
+            (None, None) => "passed",
+        }
     }
 }
 
@@ -93,11 +105,18 @@ fn table(verdicts: &[Verdict]) -> String {
         if let Some(failure) = &verdict.failure {
             text += &format!("{}: {failure}\n", verdict.tier.name);
         }
+        if let Some(why) = &verdict.not_run {
+            text += &format!("{}: not run: {why}\n", verdict.tier.name);
+        }
     }
     let failed = verdicts.iter().filter(|verdict| verdict.failure.is_some()).count();
-    let passed = verdicts.len() - failed;
+    let passed = verdicts.iter().filter(|verdict| verdict.word() == "passed").count();
+    let not_run = match verdicts.len() - failed - passed {
+        0 => String::new(),
+        tiers => format!(", {tiers} not run"),
+    };
     text + &format!(
-        "tests: {} passed, {} failed\ntiers: {passed} passed, {failed} failed",
+        "tests: {} passed, {} failed\ntiers: {passed} passed, {failed} failed{not_run}",
         tests.passed, tests.failed
     )
 }
@@ -122,11 +141,17 @@ mod tests {
         let verdict = |tier, failure: Option<&str>| Verdict {
             tier: &TIERS[tier],
             failure: failure.map(str::to_owned),
+            not_run: (tier == 3).then(|| "no engine".to_owned()),
             counts: Counts { passed: 2, failed: 1 },
             took: Duration::ZERO,
         };
         let text = table(&[verdict(0, Some("first")), verdict(1, None), verdict(2, Some("second"))]);
         assert!(text.contains("first") && text.contains("second"), "{text}");
         assert!(text.ends_with("tests: 6 passed, 3 failed\ntiers: 1 passed, 2 failed"), "{text}");
+        let text = table(&[verdict(1, None), verdict(3, None)]);
+        assert!(
+            text.contains("not run: no engine") && text.ends_with("1 passed, 0 failed, 1 not run"),
+            "{text}"
+        );
     }
 }

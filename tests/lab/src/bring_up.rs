@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::admin_socket::ask;
 use crate::conf;
+use crate::containers::Containers;
 use crate::error::{At, Result};
 use crate::keys::{self, peer_user};
 use crate::lab::Lab;
@@ -36,7 +37,7 @@ const OLD_CIPHERS: [&str; 6] = [
 /// Makes both sites from nothing, side by side.
 pub(crate) fn make(lab: &Lab) -> Result<()> {
     lab.directory().make()?;
-    lab.ensure_containers()?;
+    lab.containers().map_or(Ok(()), Containers::make)?;
     at_both(|site| site_from_nothing(lab, site))?;
     if lab.options().peering == Peering::Full {
         at_both(|site| add_peers(lab, site))?;
@@ -49,7 +50,7 @@ pub(crate) fn make(lab: &Lab) -> Result<()> {
 
 /// Brings both sites back to what they were made as.
 pub(crate) fn resume(lab: &Lab) -> Result<()> {
-    lab.ensure_containers()?;
+    lab.containers().map_or(Ok(()), Containers::ensure)?;
     lab.heal()?;
     at_both(|site| {
         lab.thaw(site, &Daemon::ALL)?;

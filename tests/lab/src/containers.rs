@@ -53,6 +53,12 @@ impl Containers {
         format!("{}-{site}", self.network())
     }
 
+    /// Makes everything anew, in the place of what somebody may have left under the same names.
+    pub(crate) fn make(&self) -> Result<()> {
+        self.remove()?;
+        self.ensure()
+    }
+
     /// Makes what is missing: the network and both containers.
     pub(crate) fn ensure(&self) -> Result<()> {
         for release in &self.releases {
@@ -78,7 +84,9 @@ impl Containers {
             Ok(running) if running.trim() == "true" => return Ok(()),
             // Stopped by hand, or by a restart of the machine. Its file system holds nothing that is missed.
             Ok(_) => drop(ask(self.engine, ["rm", "--force", &name])?),
-            Err(_) => {}
+            // There is none.
+            Err(Error::Tool { .. }) => {}
+            Err(error) => return Err(error),
         }
         let dir = self.directory.path().display().to_string();
         let (address, image) = (self.record.address(site), Backend::image(&self.releases[site as usize]));

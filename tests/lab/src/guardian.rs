@@ -36,7 +36,6 @@ for file in "$1"/run/*.pid; do
     read -r pid started < "$file" && lives "$pid" "$started" && kill -KILL "$pid"
 done 2>/dev/null
 [ ! -e "$1/run/between" ] || nft delete table inet "$4"
-[ -z "$5" ] || { "$5" rm --force "$6" "$7"; "$5" network rm "$8"; }
 looks=400
 for file in "$1"/run/*.pid; do
     read -r pid started < "$file" || continue
@@ -46,6 +45,14 @@ for file in "$1"/run/*.pid; do
         sleep 0.05
     done
 done 2>/dev/null
+for name in ${5:+"$6" "$7"}; do
+    while "$5" inspect "$name"; do
+        "$5" rm --force "$name" && break
+        looks=$((looks - 40))
+        [ $looks -gt 0 ] || exit 1
+    done
+done
+[ -z "$5" ] || "$5" network rm "$8"
 rm -f "$2"
 until rm -rf "$1/made" "$1/data" "$1/run" "$1/etc" "$1/log"; do
     looks=$((looks - 1))

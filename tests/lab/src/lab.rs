@@ -282,11 +282,6 @@ impl Lab {
         self.processes.containers()
     }
 
-    /// Makes the places where the sites' daemons run, if they need any.
-    pub(crate) fn ensure_containers(&self) -> Result<()> {
-        self.containers().map_or(Ok(()), Containers::ensure)
-    }
-
     /// A tool of a site's own release that ends when the lab's owner does.
     pub(crate) fn site_tool(&self, site: SiteId, program: &'static str) -> Tool {
         let tool = match self.containers() {

@@ -9,13 +9,13 @@ use anyhow::{Context, Result};
 
 /// How many tests passed and failed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Counts {
-    pub(super) passed: u32,
-    pub(super) failed: u32,
+pub(crate) struct Counts {
+    pub(crate) passed: u32,
+    pub(crate) failed: u32,
 }
 
 impl Counts {
-    pub(super) fn total(self) -> u32 {
+    pub(crate) fn total(self) -> u32 {
         self.passed + self.failed
     }
 
@@ -43,7 +43,7 @@ impl fmt::Display for Counts {
 }
 
 /// Runs `command` to its end. Its errors go straight to ours.
-pub(super) fn tee(command: &mut Command) -> Result<(ExitStatus, Counts)> {
+pub(crate) fn tee(command: &mut Command) -> Result<(ExitStatus, Counts)> {
     let program = format!("{:?}", command.get_program());
     let mut child =
         command.stdout(Stdio::piped()).spawn().with_context(|| format!("cannot start {program}"))?;

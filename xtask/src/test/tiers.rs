@@ -3,10 +3,11 @@
 use std::process::Command;
 
 use anyhow::Result;
+use lab::{Backend, engine};
 
 use super::tee::{Counts, tee};
 use crate::cargo::cargo;
-use crate::tidy;
+use crate::{images, tidy};
 
 /// A kind of check.
 #[derive(Debug)]
@@ -21,6 +22,10 @@ pub(super) struct Tier {
 pub(super) enum Step {
     /// A run of cargo with these arguments.
     Cargo(&'static [&'static str]),
+    /// A run of cargo that starts sites, on the backend that was asked for.
+    Sites(&'static [&'static str]),
+    /// A run of cargo that starts sites in containers of this release, where an engine answers.
+    Containers(&'static str, &'static [&'static str]),
     /// The same with warnings of rustdoc as errors.
     StrictDocs(&'static [&'static str]),
     /// The rules of the house.
@@ -28,9 +33,11 @@ pub(super) enum Step {
 }
 
 /// What came of a step.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Outcome {
     pub(super) failure: Option<String>,
+    /// Why the step was not run, if it was not. That is said, and is no failure.
+    pub(super) not_run: Option<String>,
     pub(super) counts: Counts,
 }
 
@@ -91,12 +98,12 @@ pub(super) const TIERS: &[Tier] = &[
     tier(
         "lab",
         "the lab keeps its own promises",
-        &[Step::Cargo(&["test", "--package", "lab", "--test", "*"])],
+        &[Step::Sites(&["test", "--package", "lab", "--test", "*"])],
     ),
     tier(
         "one_site",
         "our library against one real site",
-        &[Step::Cargo(&["test", "--no-fail-fast", "--package", "tests", "--test", "one_site"])],
+        &[Step::Sites(&["test", "--no-fail-fast", "--package", "tests", "--test", "one_site"])],
     ),
     tier(
         "cost",
@@ -106,20 +113,39 @@ pub(super) const TIERS: &[Tier] = &[
     tier(
         "two_sites",
         "our library against two real sites that mirror each other",
-        &[Step::Cargo(&["test", "--no-fail-fast", "--package", "tests", "--test", "two_site"])],
+        &[Step::Sites(&["test", "--no-fail-fast", "--package", "tests", "--test", "two_site"])],
     ),
     tier(
         "drill",
         "a whole disaster recovery",
-        &[Step::Cargo(&["run", "--quiet", "--package", "tests", "--bin", "drill"])],
+        &[Step::Sites(&["run", "--quiet", "--package", "tests", "--bin", "drill"])],
+    ),
+    tier(
+        "containers",
+        "sites in containers, of a newer release: protect, move there and home",
+        &[Step::Containers(
+            "reef",
+            &["test", "--package", "tests", "--test", "two_site", "--", "promote::an_image_moves"],
+        )],
     ),
 ];
 
 impl Step {
     /// Runs the step. Its output goes where ours goes, as it comes.
-    pub(super) fn run(&self) -> Result<Outcome> {
+    pub(super) fn run(&self, backend: &Backend) -> Result<Outcome> {
         match self {
             Self::Cargo(arguments) => run(cargo().args(*arguments), arguments),
+            Self::Sites(arguments) => {
+                run(cargo().env(Backend::VARIABLE, backend.to_variable()).args(*arguments), arguments)
+            }
+            Self::Containers(release, arguments) => {
+                if let Err(error) = engine() {
+                    println!("NOT RUN: {error}");
+                    return Ok(Outcome { not_run: Some(error.to_string()), ..Outcome::default() });
+                }
+                images::ensure(&[(*release).to_owned()])?;
+                run(cargo().env(Backend::VARIABLE, release).args(*arguments), arguments)
+            }
             Self::StrictDocs(arguments) => {
                 run(cargo().env("RUSTDOCFLAGS", "--deny warnings").args(*arguments), arguments)
             }
@@ -128,7 +154,7 @@ impl Step {
                 violations.iter().for_each(|violation| println!("{violation}"));
                 let failure =
                     (!violations.is_empty()).then(|| format!("{} rules are broken", violations.len()));
-                Ok(Outcome { failure, counts: Counts::default() })
+                Ok(Outcome { failure, ..Outcome::default() })
             }
         }
     }
@@ -139,16 +165,19 @@ fn run(command: &mut Command, arguments: &[&str]) -> Result<Outcome> {
     println!("$ {line}");
     let (status, counts) = tee(command)?;
     let failure = (!status.success()).then(|| format!("`{line}` ended with {status}"));
-    Ok(Outcome { failure, counts })
+    Ok(Outcome { failure, counts, not_run: None })
 }
 
 #[cfg(test)]
 mod tests {
+    use lab::Backend;
+
     use super::{Step, TIERS};
 
     #[test]
     fn a_step_that_fails_is_reported_with_its_command() {
-        let outcome = Step::Cargo(&["no-such-command"]).run().expect("cargo itself starts");
+        let outcome =
+            Step::Cargo(&["no-such-command"]).run(&Backend::Processes).expect("cargo itself starts");
         assert!(outcome.failure.is_some_and(|failure| failure.contains("cargo no-such-command")));
     }
 
