@@ -48,6 +48,7 @@ impl Cluster {
     /// Implements: `int rados_mon_command(rados_t cluster, const char **cmd, size_t cmdlen, const char *inbuf, size_t inbuflen, char **outbuf, size_t *outbuflen, char **outs, size_t *outslen);`
     pub fn mon_command(&self, command: &Value) -> Result<CommandReply> {
         let line = self.line(Op::MonCommand, command)?;
+        let _span = self.command_span(Op::MonCommand, command).entered();
         let answered = self.attempt(move |raw| Ok(raw.mon_command(&line, &[])));
         self.reply(Op::MonCommand, answered)
     }
@@ -60,8 +61,15 @@ impl Cluster {
     /// Implements: `int rados_mgr_command(rados_t cluster, const char **cmd, size_t cmdlen, const char *inbuf, size_t inbuflen, char **outbuf, size_t *outbuflen, char **outs, size_t *outslen);`
     pub fn mgr_command(&self, command: &Value) -> Result<CommandReply> {
         let line = self.line(Op::MgrCommand, command)?;
+        let _span = self.command_span(Op::MgrCommand, command).entered();
         let answered = self.attempt_with_manager(move |raw| Ok(raw.mgr_command(&line, &[])));
         self.reply(Op::MgrCommand, answered)
+    }
+
+    /// Names the command by its prefix alone: what follows may be a secret.
+    fn command_span(&self, op: Op, command: &Value) -> tracing::Span {
+        let prefix = command.get("prefix").and_then(Value::as_str).unwrap_or_default();
+        tracing::debug_span!("cluster", op = op.word(), cluster = &**self.name(), prefix)
     }
 
     /// The command as it is sent. One that is no object with a `prefix` in words **ends the monitor** that gets it (seen on 16.2.15), and

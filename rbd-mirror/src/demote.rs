@@ -26,7 +26,7 @@ impl Image {
     /// Implements: `int rbd_aio_mirror_image_demote(rbd_image_t image, rbd_completion_t c);`
     /// Similar to: `rbd mirror image demote <image-spec>`
     pub fn demote(&self) -> Result<()> {
-        let _span = tracing::info_span!("demote", image = %self.spec()).entered();
+        let _span = tracing::info_span!("demote", op = Op::Demote.word(), image = %self.spec()).entered();
         self.refuse_read_only(Op::Demote)?;
         let demoted = self.finish(Op::Demote, RawImage::start_demote);
         demoted.map(drop).map_err(|failure| self.why_not_demoted(failure))

@@ -46,7 +46,7 @@ impl Image {
             self.refuse_orphan_journal(op)?;
         }
         let raw_mode = mode.to_raw();
-        let _span = tracing::info_span!("enable", image = %self.spec(), %mode).entered();
+        let _span = tracing::info_span!("enable", op = op.word(), image = %self.spec(), %mode).entered();
         self.attempt(move |raw| raw.mirror_enable(raw_mode))
             .map_err(|failure| self.why_not_enabled(failure, mode))?;
         self.global_id()
@@ -66,7 +66,7 @@ impl Image {
     pub fn disable(&self, how: Disable) -> Result<()> {
         let op = Op::Disable;
         let force = how == Disable::Force;
-        let _span = tracing::info_span!("disable", image = %self.spec(), force).entered();
+        let _span = tracing::info_span!("disable", op = op.word(), image = %self.spec(), force).entered();
         let Err(failure) = self.attempt(move |raw| raw.mirror_disable(force)) else { return Ok(()) };
         let why = self.explaining();
         let reason = match failure.errno() {

@@ -98,7 +98,7 @@ impl Image {
     /// Implements: `int rbd_lock_get_owners(rbd_image_t image, rbd_lock_mode_t *lock_mode, char **lock_owners, size_t *max_lock_owners);`
     pub fn lock_owners(&self) -> Result<Vec<LockOwner>> {
         let op = Op::LockOwners;
-        let owners = self.attempt(RawImage::lock_owners).map_err(|failure| match failure.errno() {
+        let owners = self.change(op, RawImage::lock_owners).map_err(|failure| match failure.errno() {
             Some(errno @ Errno::EINVAL) if self.is_read_only() => {
                 refused(op, self.subject(), Refusal::ReadOnlyHandle, errno)
             }
@@ -118,7 +118,7 @@ impl Image {
     pub fn break_lock(&self, owner: &LockOwner) -> Result<()> {
         let op = Op::BreakLock;
         let name = owner.0.clone();
-        self.attempt(move |raw| raw.break_lock(&name)).map_err(|failure| match failure.errno() {
+        self.change(op, move |raw| raw.break_lock(&name)).map_err(|failure| match failure.errno() {
             Some(errno @ Errno::EBUSY) => refused(op, self.subject(), Refusal::Busy, errno),
             _ => self.error(op, failure),
         })
@@ -132,7 +132,7 @@ impl Image {
     /// Implements: `int rbd_lock_acquire(rbd_image_t image, rbd_lock_mode_t lock_mode);`
     pub fn acquire_lock(&self) -> Result<()> {
         let op = Op::AcquireLock;
-        self.attempt(RawImage::acquire_lock).map_err(|failure| match failure.errno() {
+        self.change(op, RawImage::acquire_lock).map_err(|failure| match failure.errno() {
             Some(errno @ (Errno::EBUSY | Errno::EROFS)) => {
                 refused(op, self.subject(), Refusal::LockHeld, errno)
             }
@@ -149,7 +149,7 @@ impl Image {
     /// Implements: `int rbd_lock_release(rbd_image_t image);`
     pub fn release_lock(&self) -> Result<()> {
         let op = Op::ReleaseLock;
-        self.attempt(RawImage::release_lock).map_err(|failure| match failure.errno() {
+        self.change(op, RawImage::release_lock).map_err(|failure| match failure.errno() {
             Some(errno @ Errno::EINVAL) => refused(op, self.subject(), Refusal::NoExclusiveLock, errno),
             _ => self.error(op, failure),
         })

@@ -172,6 +172,7 @@ impl Image {
     /// Implements: `int rbd_close(rbd_image_t image);`
     pub fn close(self) -> Result<()> {
         let (op, on, bound) = (Op::CloseImage, self.subject(), self.bound);
+        let _span = tracing::debug_span!("image", op = op.word(), image = %self.spec).entered();
         let raw = match self.into_raw() {
             None => return Ok(()),
             Some(Err(_)) => return Err(Error::InDoubt { op, on, waited: Duration::ZERO }),
@@ -318,7 +319,7 @@ impl Image {
         }
         let op = Op::UpdateFeatures;
         let bits = features.bits();
-        self.attempt(move |raw| raw.update_features(bits, on)).map_err(|failure| match failure.errno() {
+        self.change(op, move |raw| raw.update_features(bits, on)).map_err(|failure| match failure.errno() {
             Some(errno @ Errno::EINVAL) if on && features.contains(Features::JOURNALING) => {
                 refused(op, self.subject(), Refusal::NoExclusiveLock, errno)
             }
@@ -362,7 +363,7 @@ impl Image {
                 what: "smaller than the image is",
             });
         }
-        self.attempt(move |raw| raw.resize(size, false))
+        self.change(Op::Resize, move |raw| raw.resize(size, false))
             .map_err(|failure| self.write_error(Op::Resize, failure))
     }
 
@@ -374,7 +375,7 @@ impl Image {
     /// Implements: `int rbd_resize2(rbd_image_t image, uint64_t size, bool allow_shrink, librbd_progress_fn_t cb, void *cbdata);`
     /// Similar to: `rbd resize --allow-shrink`
     pub fn shrink(&self, size: u64) -> Result<()> {
-        self.attempt(move |raw| raw.resize(size, true))
+        self.change(Op::Resize, move |raw| raw.resize(size, true))
             .map_err(|failure| self.write_error(Op::Resize, failure))
     }
 
@@ -397,7 +398,7 @@ impl Image {
     /// Implements: `int rbd_metadata_set(rbd_image_t image, const char *key, const char *value);`
     pub fn set_metadata(&self, key: &str, value: &str) -> Result<()> {
         let (key, value) = (key.to_owned(), value.to_owned());
-        self.attempt(move |raw| raw.set_metadata(&key, &value))
+        self.change(Op::ImageMetadata, move |raw| raw.set_metadata(&key, &value))
             .map_err(|failure| self.write_error(Op::ImageMetadata, failure))
     }
 
@@ -409,7 +410,7 @@ impl Image {
     /// Implements: `int rbd_metadata_remove(rbd_image_t image, const char *key);`
     pub fn remove_metadata(&self, key: &str) -> Result<()> {
         let key = key.to_owned();
-        self.attempt(move |raw| raw.remove_metadata(&key))
+        self.change(Op::ImageMetadata, move |raw| raw.remove_metadata(&key))
             .map_err(|failure| self.write_error(Op::ImageMetadata, failure))
     }
 

@@ -70,7 +70,7 @@ impl Image {
     /// Implements: `int rbd_mirror_image_get_instance_id(rbd_image_t image, char *id, size_t *id_max_length);`
     pub fn daemon_instance(&self) -> Result<Option<i64>> {
         let op = Op::InstanceId;
-        match self.attempt(RawImage::mirror_instance_id) {
+        match self.change(op, RawImage::mirror_instance_id) {
             Ok(id) => Ok(id.parse().ok()),
             Err(failure) => match failure.errno() {
                 // No daemon has it, or the one that had it is gone.

@@ -53,6 +53,9 @@
 //!
 //! **Every refusal has a cause.** librbd says `EINVAL` for ten things; [`Refusal`] says which, and what to do.
 //!
+//! **Every call can be heard.** Each opens a span of `tracing` with its operation (`op`) and what it is done on (`image`, `pool`,
+//! `cluster`); no span and no event holds a key or a token.
+//!
 //! **Nothing is forced, repeated or slept for** behind the caller's back.
 //!
 //! | word | what it is |

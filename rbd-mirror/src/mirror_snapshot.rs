@@ -32,7 +32,7 @@ impl Image {
     /// Similar to: `rbd mirror image snapshot <image-spec>`
     pub fn create_mirror_snapshot(&self, flags: SnapshotFlags) -> Result<u64> {
         let op = Op::MirrorSnapshot;
-        let _span = tracing::info_span!("mirror snapshot", image = %self.spec()).entered();
+        let _span = tracing::info_span!("mirror snapshot", op = op.word(), image = %self.spec()).entered();
         let taken = self.finish(op, |raw| raw.start_mirror_snapshot(flags.bits()));
         taken.map(|(_, id)| id).map_err(|failure| self.why_no_mirror_snapshot(failure))
     }

@@ -174,7 +174,7 @@ impl Pool {
     pub fn lock_object(&self, name: &str, lock: &str, cookie: &str, lasting: Duration) -> Result<()> {
         let op = Op::LockObject;
         let [object, lock_name, ours] = [name, lock, cookie].map(str::to_owned);
-        let locked = self.attempt(move |io| {
+        let locked = self.change(op, move |io| {
             let lock =
                 RawLock { object: &object, name: &lock_name, cookie: &ours, description: "rbd-mirror lock" };
             match io.lock_object(&lock, lasting) {

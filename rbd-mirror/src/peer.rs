@@ -177,7 +177,7 @@ impl Pool {
     pub fn create_bootstrap_token(&self) -> Result<BootstrapToken> {
         let op = Op::CreateBootstrapToken;
         let token =
-            self.attempt(RawIoCtx::create_bootstrap_token).map_err(|failure| match failure.errno() {
+            self.change(op, RawIoCtx::create_bootstrap_token).map_err(|failure| match failure.errno() {
                 Some(errno @ Errno::EINVAL) => {
                     refused(op, self.subject(), Refusal::PoolMirroringDisabled, errno)
                 }
@@ -215,7 +215,7 @@ impl Pool {
             return Err(refuse(Refusal::OwnToken));
         }
         let (text, raw) = (Zeroizing::clone(&token.0), direction.to_raw());
-        self.attempt(move |io| io.import_bootstrap_token(raw, &text)).map_err(|failure| {
+        self.change(op, move |io| io.import_bootstrap_token(raw, &text)).map_err(|failure| {
             let reason = match failure.errno() {
                 // One number for two causes: read what tells them apart.
                 Some(Errno::EINVAL) => match (self.mirror_mode(), self.peers()) {
@@ -256,7 +256,7 @@ impl Pool {
             return Err(guarded(op, self.subject(), Refusal::SecondReceivingPeer));
         }
         let (site_name, client, raw) = (site_name.to_owned(), client.to_owned(), direction.to_raw());
-        let added = self.attempt(move |io| io.add_peer(raw, &site_name, &client));
+        let added = self.change(op, move |io| io.add_peer(raw, &site_name, &client));
         added.map(PeerUuid::new).map_err(|failure| match (failure.errno(), self.mirror_mode()) {
             (Some(errno @ Errno::EINVAL), Ok(PoolMode::Disabled)) => {
                 refused(op, self.subject(), Refusal::PoolMirroringDisabled, errno)

@@ -95,6 +95,7 @@ impl Pool {
         let spec =
             PoolSpec { cluster: Arc::clone(cluster.name()), pool: pool.into(), namespace: namespace.into() };
         let (bound, op) = (cluster.bound(), Op::OpenPool);
+        let _span = tracing::debug_span!("pool", op = op.word(), pool = %spec).entered();
         let failed = |failure: Failure| failure.plain(op, spec.clone().into(), bound);
         let raw_cluster = cluster.raw().map_err(|errno| failed(errno.into()))?;
         let (pool, namespace) = (pool.to_owned(), namespace.to_owned());
@@ -178,7 +179,7 @@ impl Pool {
     pub fn set_mirror_mode(&self, mode: PoolMode) -> Result<()> {
         let op = Op::SetPoolMode;
         let raw = mode.to_raw();
-        self.attempt(move |io| io.set_mirror_mode(raw)).map_err(|failure| match failure.errno() {
+        self.change(op, move |io| io.set_mirror_mode(raw)).map_err(|failure| match failure.errno() {
             Some(errno @ (Errno::EBUSY | Errno::EINVAL)) if mode == PoolMode::Disabled => {
                 let peers = self.peers().map(|peers| !peers.is_empty());
                 let reason =
@@ -287,7 +288,7 @@ impl Pool {
         let input = Encoder::new().string(id.as_str()).finish();
         let op = Op::FindImage;
         let answer =
-            self.attempt(move |io| io.exec("rbd_mirroring", "rbd", "mirror_image_get_image_id", &input));
+            self.change(op, move |io| io.exec("rbd_mirroring", "rbd", "mirror_image_get_image_id", &input));
         let answer =
             answer.map_err(|failure| failure.plain(op, self.image_spec(id.as_str()).into(), self.bound))?;
         let image = Decoder::new(&answer).string();
@@ -336,7 +337,7 @@ impl Pool {
     /// Implements: `int rbd_rename(rados_ioctx_t src_io_ctx, const char *srcname, const char *destname);`
     pub fn rename(&self, from: &str, to: &str) -> Result<()> {
         let (old, new) = (from.to_owned(), to.to_owned());
-        self.attempt(move |io| raw_image::rename(io, &old, &new))
+        self.change(Op::RenameImage, move |io| raw_image::rename(io, &old, &new))
             .map_err(|failure| failure.plain(Op::RenameImage, self.image_spec(from).into(), self.bound))
     }
 

@@ -36,7 +36,8 @@ impl Image {
     /// Similar to: `rbd mirror image promote [--force] <image-spec>`
     pub fn promote(&self, how: Promote) -> Result<()> {
         let force = how == Promote::Force;
-        let _span = tracing::info_span!("promote", image = %self.spec(), force).entered();
+        let _span =
+            tracing::info_span!("promote", op = Op::Promote.word(), image = %self.spec(), force).entered();
         self.refuse_read_only(Op::Promote)?;
         let promoted = self.finish(Op::Promote, |raw| raw.start_promote(force));
         promoted.map(drop).map_err(|failure| self.why_not_promoted(failure, how))

@@ -28,7 +28,8 @@ impl Image {
     /// Similar to: `rbd mirror image resync <image-spec>`
     pub fn resync(&self, consent: &GlobalImageId) -> Result<()> {
         let op = Op::Resync;
-        let _span = tracing::info_span!("resync", image = %self.spec(), global_id = %consent).entered();
+        let _span = tracing::info_span!("resync", op = op.word(), image = %self.spec(), global_id = %consent)
+            .entered();
         self.refuse_read_only(op)?;
         match self.role()? {
             Role::NotMirrored => return Err(self.refuse(op, Refusal::NotMirrored)),

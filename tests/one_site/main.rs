@@ -33,6 +33,7 @@ mod rollback;
 mod schedule;
 mod site;
 mod snapshot;
+mod spans;
 mod status;
 mod take_over;
 mod threads;
