@@ -6,6 +6,7 @@ mod coverage;
 mod drill;
 mod images;
 mod lab;
+mod matrix;
 mod root;
 mod setup;
 mod sites;
@@ -38,6 +39,8 @@ enum Command {
     Lab(lab::Arguments),
     /// Images of Ceph releases, for sites in containers
     Images(images::Arguments),
+    /// Which librbd works with which clusters, and which releases mirror to each other
+    Matrix(matrix::Arguments),
     /// The rules of the house that no compiler checks
     Tidy,
     /// Every function of our library once under valgrind, on two real sites
@@ -65,9 +68,22 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Test(arguments) => test::run(&arguments),
         Command::Lab(arguments) => lab::run(arguments),
         Command::Images(arguments) => images::run(&arguments),
+        Command::Matrix(arguments) => matrix::run(&arguments),
         Command::Tidy => tidy::run(),
         Command::Valgrind(arguments) => valgrind::run(&arguments),
         Command::Coverage => coverage::run(),
         Command::Bindgen(arguments) => bindgen::run(arguments),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::Arguments;
+
+    #[test]
+    fn no_two_options_of_a_command_meet() {
+        Arguments::command().debug_assert();
     }
 }

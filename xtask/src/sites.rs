@@ -11,6 +11,7 @@ const DEFAULT_RELEASE: &str = "pacific";
 
 /// Where the two sites run.
 #[derive(Clone, Debug, Default, clap::Args)]
+#[group(id = "sites")]
 pub(crate) struct Arguments {
     /// Where the sites run [default: processes; containers if a release is named]
     #[arg(long, value_enum)]

@@ -42,8 +42,8 @@ impl fmt::Display for Counts {
     }
 }
 
-/// Runs `command` to its end. Its errors go straight to ours.
-pub(crate) fn tee(command: &mut Command) -> Result<(ExitStatus, Counts)> {
+/// Runs `command` to its end, and lets `look` see each line of its output. Its errors go straight to ours.
+pub(crate) fn tee(command: &mut Command, mut look: impl FnMut(&str)) -> Result<(ExitStatus, Counts)> {
     let program = format!("{:?}", command.get_program());
     let mut child =
         command.stdout(Stdio::piped()).spawn().with_context(|| format!("cannot start {program}"))?;
@@ -53,7 +53,9 @@ pub(crate) fn tee(command: &mut Command) -> Result<(ExitStatus, Counts)> {
     while output.read_until(b'\n', &mut line)? > 0 {
         stdout().write_all(&line)?;
         stdout().flush()?;
-        counts += Counts::of_line(&String::from_utf8_lossy(&line)).unwrap_or_default();
+        let text = String::from_utf8_lossy(&line);
+        counts += Counts::of_line(&text).unwrap_or_default();
+        look(text.trim_end());
         line.clear();
     }
     Ok((child.wait()?, counts))

@@ -163,7 +163,7 @@ impl Step {
 fn run(command: &mut Command, arguments: &[&str]) -> Result<Outcome> {
     let line = format!("cargo {}", arguments.join(" "));
     println!("$ {line}");
-    let (status, counts) = tee(command)?;
+    let (status, counts) = tee(command, |_| ())?;
     let failure = (!status.success()).then(|| format!("`{line}` ended with {status}"));
     Ok(Outcome { failure, counts, not_run: None })
 }
