@@ -14,6 +14,7 @@ mod manager;
 mod partition;
 mod promote;
 mod resync;
+mod schedule;
 mod sites;
 mod snapshot_mode;
 mod status;
