@@ -22,28 +22,37 @@ impl Pool {
     /// # Errors
     /// [`Error::Unreachable`] or [`Error::InDoubt`] if the pool's OSDs do not answer.
     pub fn mirrored_ids(&self) -> Result<Vec<(ImageId, GlobalImageId)>> {
-        let op = Op::ListMirrored;
         let mut found: Vec<(ImageId, GlobalImageId)> = Vec::new();
         loop {
             let after = found.last().map_or("", |(id, _)| id.as_str());
-            let input = Encoder::new().string(after).u64(PAGE).finish();
-            let answer = self.run(op, move |io| {
-                io.exec_sized("rbd_mirroring", "rbd", "mirror_image_list", &input, PAGE_BYTES)
-            });
-            let answer = match answer {
-                // A pool that was never mirrored has no such object.
-                Err(Error::NotFound { .. }) => return Ok(found),
-                other => other?,
-            };
-            let unreadable =
-                || Error::Unreadable { op, on: self.subject(), what: "the directory of mirrored images" };
-            let page = decode(&answer).ok_or_else(unreadable)?;
+            let page = self.mirrored_ids_after(after, PAGE)?;
             // A page may be shorter than asked for without being the last: only an empty one is.
             if page.is_empty() {
                 return Ok(found);
             }
             found.extend(page);
         }
+    }
+
+    /// Up to so many of them, after that id.
+    pub(crate) fn mirrored_ids_after(
+        &self,
+        after: &str,
+        count: u64,
+    ) -> Result<Vec<(ImageId, GlobalImageId)>> {
+        let op = Op::ListMirrored;
+        let input = Encoder::new().string(after).u64(count).finish();
+        let answer = self.run(op, move |io| {
+            io.exec_sized("rbd_mirroring", "rbd", "mirror_image_list", &input, PAGE_BYTES)
+        });
+        let answer = match answer {
+            // A pool that was never mirrored has no such object.
+            Err(Error::NotFound { .. }) => return Ok(Vec::new()),
+            other => other?,
+        };
+        let unreadable =
+            || Error::Unreadable { op, on: self.subject(), what: "the directory of mirrored images" };
+        decode(&answer).ok_or_else(unreadable)
     }
 }
 

@@ -198,6 +198,7 @@ impl Image {
     /// [`Error::Refused`] with [`Refusal::InUse`] while somebody has the image open for writing besides this handle.
     pub fn heal_orphan_journal(&self) -> Result<bool> {
         let op = Op::HealJournal;
+        let _span = tracing::info_span!("image", op = op.word(), image = %self.spec()).entered();
         if self.features()?.contains(Features::JOURNALING) {
             return Ok(false);
         }
@@ -233,6 +234,7 @@ impl Pool {
     /// As [`Image::journal`].
     pub fn journal_of(&self, image: &ImageId) -> Result<Journal> {
         let op = Op::Journal;
+        let _span = tracing::debug_span!("pool", op = op.word(), pool = %self.spec(), %image).entered();
         let object = object_name(image);
         let (clients, newest_tag) = self
             .attempt(move |io| {
@@ -267,6 +269,8 @@ impl Pool {
     /// Whether the object of a journal exists, whatever the image's features say.
     pub(crate) fn has_journal(&self, image: &ImageId) -> Result<bool> {
         let object = object_name(image);
+        let _span =
+            tracing::debug_span!("pool", op = Op::Journal.word(), pool = %self.spec(), %image).entered();
         match self.attempt(move |io| io.object_size(&object)) {
             Ok(_) => Ok(true),
             Err(failure) if failure.errno() == Some(Errno::ENOENT) => Ok(false),

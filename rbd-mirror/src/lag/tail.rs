@@ -48,6 +48,7 @@ pub(super) fn first_after(
     let id = image.id()?;
     let pool = image.pool().bounded_by(image.bound());
     let (header, pool_id) = (object_name(&id), pool.id());
+    let _span = tracing::debug_span!("image", op = Op::Journal.word(), image = %image.spec()).entered();
     let found = pool.attempt(move |io| {
         let ask = |method: &str| io.exec(&header, "journal", method, &[]);
         let width = Decoder::new(&ask("get_splay_width")?).u8();

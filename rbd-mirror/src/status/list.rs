@@ -37,20 +37,32 @@ impl Statuses {
     }
 
     fn fetch(&mut self) -> Result<()> {
-        // A page may be shorter than asked for without being the last: only an empty one is.
         while self.page.is_empty() {
             let Some(after) = self.after.take() else { return Ok(()) };
             let (start, size) = (after.clone(), self.page_size);
             let mut raw = self.pool.run(Op::StatusList, move |io| io.status_page(&start, size))?;
-            let Some((last, _)) = raw.last() else { return Ok(()) };
-            let last = last.clone();
+            let is_full = raw.len() == size;
+            let last = raw.last().map(|(last, _)| last.clone());
             restore(&self.pool, &after, &mut raw)?;
             for (id, status) in raw {
                 self.page.push_back(ImageStatus::from_raw(Some(ImageId::new(id)), status));
             }
-            self.after = Some(last);
+            // librbd counts those that are being disabled and leaves them out: a page may be shorter than asked for, or empty, without
+            // being the last. The directory, which has them, says what comes next, and costs less than another page.
+            self.after = if is_full { last } else { self.next_page(last, &after)? };
         }
         Ok(())
+    }
+
+    /// Where the page after a short one begins; `None` at the end.
+    fn next_page(&self, last: Option<String>, after: &str) -> Result<Option<String>> {
+        let (from, count) = match &last {
+            Some(last) => (last.as_str(), 1),
+            None => (after, self.page_size),
+        };
+        let rest = self.pool.mirrored_ids_after(from, u64::try_from(count).unwrap_or(u64::MAX))?;
+        let Some((skipped, _)) = rest.last() else { return Ok(None) };
+        Ok(last.or_else(|| Some(skipped.as_str().to_owned())))
     }
 }
 

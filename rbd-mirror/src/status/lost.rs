@@ -61,6 +61,7 @@ pub(super) fn of_image(pool: &Pool, global_id: &str) -> Result<Option<Texts>> {
 }
 
 fn ask(pool: &Pool, method: &'static str, input: Vec<u8>, expected: usize) -> Result<Option<Vec<u8>>> {
+    let _span = tracing::debug_span!("pool", op = Op::StatusList.word(), pool = %pool.spec()).entered();
     match pool.attempt(move |io| io.exec_sized(OBJECT, "rbd", method, &input, expected)) {
         Ok(bytes) => Ok(Some(bytes)),
         // Gone, or a class that lacks the method: the caller has another way.
