@@ -196,3 +196,6 @@ pub fn check(seen: &Observation, intent: &Intent) -> Vec<Finding> {
     }
     found
 }
+
+#[cfg(test)]
+mod tests;

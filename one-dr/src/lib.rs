@@ -36,6 +36,7 @@
 //! | [`Plan`], [`step::Step`] | what is done, in order; each step looks, acts, and looks again |
 //! | [`Run`], [`journal`], [`lease`] | carrying it out; the line of intent before every change; one operator at a time |
 //! | [`catalog`], [`epoch`], [`stamp`] | what is kept: metadata, who is active, what we made |
+//! | `model` | two sites in memory, for tests (feature `model`) |
 //!
 //! # What it promises
 //! - A failover needs the surviving site alone.
@@ -56,6 +57,8 @@ pub mod frontend;
 pub mod guard;
 pub mod journal;
 pub mod lease;
+#[cfg(any(test, feature = "model"))]
+pub mod model;
 pub mod observe;
 pub mod plan;
 pub mod run;

@@ -280,3 +280,6 @@ pub fn plan(seen: &Observation, intent: Intent, settings: &Settings) -> Result<P
     }
     Ok(plan)
 }
+
+#[cfg(test)]
+mod tests;

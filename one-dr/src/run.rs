@@ -306,3 +306,6 @@ fn next_name(pair: &SitePair, store: &dyn Store) -> Result<String, Error> {
     let next = taken.iter().filter_map(number).max().unwrap_or(0) + 1;
     Ok(format!("{date}-{next:02}"))
 }
+
+#[cfg(test)]
+mod tests;

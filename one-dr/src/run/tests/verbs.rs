@@ -1,0 +1,169 @@
+//! Each verb, undisturbed.
+
+use super::state::{holds, nothing_lost, picture};
+use super::{done, intent, plan_of, protected, run};
+use crate::guard::Guard;
+use crate::model::{Scenario, Up};
+use crate::plan::{Error, Verb};
+use crate::run::End;
+use crate::site::Side;
+
+#[test]
+fn protection_flattens_enables_waits_captures_and_puts_in_place() {
+    let scenario = Scenario::new().with_vm(12, "erp-db", "cp").with_vm(13, "erp-app", "c");
+    done(&scenario, Verb::Protect, &[12, 13]);
+    holds(&scenario, "protect");
+    let picture = picture(&scenario);
+    assert!(
+        picture
+            .iter()
+            .any(|line| line
+                == "b rbd one-120-12-0 NonPrimary parent=false split=false resync=false locked=false"),
+        "{picture:#?}"
+    );
+    assert!(
+        picture.iter().any(|line| line.starts_with("b image erp-db one/one-120-12-0 (\"carol\", \"users\")")
+            && line.ends_with("lock=Some(1)")),
+        "{picture:#?}"
+    );
+    assert!(picture.iter().any(|line| line == "b template one-dr-a-12"), "{picture:#?}");
+}
+
+#[test]
+fn there_and_back_loses_nothing() {
+    let scenario = protected();
+    done(&scenario, Verb::Relocate, &[12, 13]);
+    holds(&scenario, "relocate");
+    nothing_lost(&scenario, "relocate");
+    let there = picture(&scenario);
+    assert!(
+        there.iter().any(|line| line.starts_with("b vm erp-db Running (\"carol\", \"users\")")),
+        "{there:#?}"
+    );
+    assert!(there.iter().any(|line| line.starts_with("a vm erp-db Off")), "{there:#?}");
+    let images: Vec<_> = there.iter().filter(|line| line.starts_with("b image")).collect();
+    assert!(
+        images.len() == 3 && images.iter().all(|line| line.ends_with("used=true lock=Some(2)")),
+        "{images:#?}"
+    );
+    let scenario = scenario.after(30);
+    done(&scenario, Verb::Failback, &[12, 13]);
+    holds(&scenario, "failback");
+    nothing_lost(&scenario, "failback");
+    let back = picture(&scenario);
+    assert!(back.iter().any(|line| line.starts_with("a vm erp-db Running")), "{back:#?}");
+    // And there again: the VM that is there already is resumed.
+    let scenario = scenario.after(30);
+    done(&scenario, Verb::Relocate, &[12, 13]);
+    holds(&scenario, "relocate again");
+    nothing_lost(&scenario, "relocate again");
+}
+
+#[test]
+fn a_disaster_and_the_way_home() {
+    let scenario = protected();
+    scenario.model.disaster(Side::Home);
+    let scenario = scenario.after(5);
+    done(&scenario, Verb::Failover, &[12, 13]);
+    holds(&scenario, "failover");
+    let there = picture(&scenario);
+    assert!(there.iter().any(|line| line.starts_with("b vm erp-app Running")), "{there:#?}");
+
+    scenario.model.back(Side::Home);
+    let scenario = scenario.after(20);
+    let report = done(&scenario, Verb::Reprotect, &[12, 13]);
+    assert!(report.vms.iter().all(|vm| vm.stopped.is_none()));
+    holds(&scenario, "reprotect");
+    let scenario = scenario.after(20);
+    done(&scenario, Verb::Failback, &[12, 13]);
+    holds(&scenario, "failback");
+    let back = picture(&scenario);
+    assert!(back.iter().any(|line| line.starts_with("a vm erp-db Running")), "{back:#?}");
+    assert!(back.iter().any(|line| line.starts_with("b vm erp-db Off")), "{back:#?}");
+}
+
+#[test]
+fn a_frozen_site_is_left_behind_and_its_lock_is_taken() {
+    let scenario = protected();
+    scenario.model.set_up(Side::Home, Up::Frozen);
+    let scenario = scenario.after(5);
+    let report = done(&scenario, Verb::Failover, &[12]);
+    assert!(report.notes.iter().any(|note| note.contains("locked out")), "{report:#?}");
+    holds(&scenario, "failover");
+}
+
+#[test]
+fn a_failover_needs_nothing_of_a_site_that_lets_nobody_in() {
+    let scenario = protected();
+    scenario.model.disaster(Side::Home);
+    scenario.model.set_up(Side::Home, Up::Refusing);
+    let scenario = scenario.after(5);
+    done(&scenario, Verb::Failover, &[12, 13]);
+    holds(&scenario, "failover");
+}
+
+#[test]
+fn a_failover_from_a_site_that_answers_is_refused_with_the_safe_command() {
+    let scenario = protected();
+    let refused = plan_of(&scenario, intent(&scenario, Verb::Failover), &[12]).unwrap_err();
+    let text = refused.to_string();
+    assert!(matches!(refused, Error::Refused(_)));
+    assert!(
+        text.contains("REFUSED [peer-still-primary-and-alive]") && text.contains("one-dr plan relocate 12"),
+        "{text}"
+    );
+    // With a reason it is done, and A's VM is off before B is primary.
+    let forced = intent(&scenario, Verb::Failover).passing(Guard::PeerStillPrimaryAndAlive, "ticket 4711");
+    assert_eq!(run(&scenario, forced, &[12]).end, End::Done);
+    holds(&scenario, "forced failover");
+}
+
+#[test]
+fn a_copy_that_was_left_behind_is_not_promoted() {
+    let scenario = protected();
+    scenario.model.disaster(Side::Home);
+    let scenario = scenario.after(5);
+    done(&scenario, Verb::Failover, &[12, 13]);
+    scenario.model.back(Side::Home);
+    let scenario = scenario.after(20);
+    // Nobody has demoted A, or somebody has, by hand: either way no failback.
+    let refused = plan_of(&scenario, intent(&scenario, Verb::Failback), &[12]).unwrap_err().to_string();
+    assert!(refused.contains("[both-primary]"), "{refused}");
+    let id = {
+        let mut state = scenario.model.lock();
+        for vm in &mut state.one(Side::Home).vms {
+            vm.power = crate::frontend::Power::Off;
+        }
+        let id = state.pool(Side::Home).images.iter().find_map(|image| image.global_id.clone());
+        crate::storage::GlobalImageId::new(id.unwrap())
+    };
+    let scenario = scenario.after(5);
+    scenario.model.lock().journal_phase = None;
+    scenario.pair.storage(Side::Home).demote(&id).unwrap();
+    let scenario = scenario.after(5);
+    let refused = plan_of(&scenario, intent(&scenario, Verb::Failback), &[12]).unwrap_err().to_string();
+    assert!(refused.contains("[not-synced]") && refused.contains("one-dr plan reprotect 12"), "{refused}");
+    let refused =
+        plan_of(&scenario, intent(&scenario, Verb::Failover).reversed(), &[12]).unwrap_err().to_string();
+    assert!(refused.contains("[peer-still-primary-and-alive]"), "{refused}");
+}
+
+#[test]
+fn a_drill_beside_production_leaves_nothing_behind() {
+    let scenario = protected();
+    let before = picture(&scenario);
+    done(&scenario, Verb::Drill, &[12]);
+    holds(&scenario, "drill");
+    nothing_lost(&scenario, "drill");
+    assert_eq!(picture(&scenario), before);
+}
+
+#[test]
+fn unprotection_gives_the_features_back() {
+    let scenario = protected();
+    done(&scenario, Verb::Unprotect, &[13]);
+    holds(&scenario, "unprotect");
+    let mut state = scenario.model.lock();
+    let image = state.by_name(Side::Home, "one-130-13-0").unwrap().clone();
+    assert_eq!((image.role(), image.features), (crate::storage::Role::NotMirrored, 61));
+}
