@@ -139,23 +139,48 @@ impl Finding {
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let word = if self.refuses() { "REFUSED" } else { "overridden" };
-        writeln!(f, "{word} [{}]  {}", self.guard, self.evidence)?;
-        write!(f, "  at risk: {}", self.at_risk)?;
-        for safe in &self.safe {
-            write!(f, "\n  safe:    {safe}")?;
-        }
-        if let Some(reason) = &self.overridden {
-            write!(f, "\n  passed, because: {reason}")?;
-        } else if self.guard.can_be_overridden() {
-            write!(
-                f,
-                "\n  if you know better, and why:  --override {}=\"who decided it, and why\"",
-                self.guard
-            )?;
-        }
-        Ok(())
+        f.write_str(&shown(&[self]))
     }
+}
+
+/// Findings for a tired reader: what has one cause, one risk and one remedy is said once, with all its evidence.
+#[must_use]
+pub fn shown(findings: &[&Finding]) -> String {
+    let mut groups: Vec<Vec<&Finding>> = Vec::new();
+    for finding in findings {
+        let same = |group: &&mut Vec<&Finding>| {
+            group.iter().all(|one| {
+                (one.guard, &one.at_risk, &one.safe, &one.overridden)
+                    == (finding.guard, &finding.at_risk, &finding.safe, &finding.overridden)
+            })
+        };
+        match groups.iter_mut().find(same) {
+            Some(group) => group.push(finding),
+            None => groups.push(vec![finding]),
+        }
+    }
+    let text: Vec<String> = groups.iter().map(|group| shown_once(group)).collect();
+    text.join("\n")
+}
+
+fn shown_once(group: &[&Finding]) -> String {
+    let Some(first) = group.first() else { return String::new() };
+    let word = if first.refuses() { "REFUSED" } else { "overridden" };
+    let evidence: Vec<&str> = group.iter().map(|finding| finding.evidence.as_str()).collect();
+    let mut text = format!("{word} [{}]  {}", first.guard, evidence.join("\n         "));
+    text += &format!("\n  at risk: {}", first.at_risk);
+    for safe in &first.safe {
+        text += &format!("\n  safe:    {safe}");
+    }
+    if let Some(reason) = &first.overridden {
+        text += &format!("\n  passed, because: {reason}");
+    } else if first.guard.can_be_overridden() {
+        text += &format!(
+            "\n  if you know better, and why:  --override {}=\"who decided it, and why\"",
+            first.guard
+        );
+    }
+    text
 }
 
 /// What every check gets.

@@ -245,9 +245,8 @@ pub enum Error {
 }
 
 fn refusals(plan: &Plan) -> String {
-    let refused: Vec<String> =
-        plan.findings.iter().filter(|finding| finding.refuses()).map(ToString::to_string).collect();
-    refused.join("\n")
+    let refused: Vec<&Finding> = plan.findings.iter().filter(|finding| finding.refuses()).collect();
+    guard::shown(&refused)
 }
 
 /// Makes a plan.

@@ -306,3 +306,22 @@ fn an_override_needs_its_reason() {
     let intent = Intent::new(Verb::Failover, &scenario.pair.settings).passing(Guard::RpoExceeded, "  ");
     assert!(matches!(plan(&seen, intent, &scenario.pair.settings), Err(Error::Unfit(_))));
 }
+
+#[test]
+fn a_refusal_reads_well_at_night() {
+    let (scenario, seen) = quiet();
+    let intent = Intent::new(Verb::Failover, &scenario.pair.settings);
+    let text = plan(&seen, intent, &scenario.pair.settings).unwrap_err().to_string();
+    assert_eq!(
+        text,
+        "REFUSED [peer-still-primary-and-alive]  \
+         site a answers, and one/one-120-12-0 of erp-db (VM 12) is primary there, open for writing by client.12 at \
+         10.0.0.5:0/12.\n         \
+         site a answers, and one/one-121 of erp-db (VM 12) is primary there, open for writing by client.12 at \
+         10.0.0.5:0/12.\n  \
+         at risk: forcing now makes two primaries (split brain): what site a writes from AT on will later be discarded\n  \
+         safe:    one-dr plan relocate 12\n  \
+         if you know better, and why:  --override peer-still-primary-and-alive=\"who decided it, and why\""
+            .replace("AT", &seen.at.to_string())
+    );
+}
