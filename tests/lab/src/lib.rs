@@ -22,6 +22,7 @@
 //! | `options` | what a lab is made of, and the defaults |
 //! | `lab` | up, down, and the disasters: stop, kill, freeze, thaw |
 //! | `witness` | what Ceph's tools say: images, mirroring, data, OSD counters |
+//! | `front_end` | a stand-in for oned, OpenNebula's front-end, with faults on purpose |
 //! | `wait` | the only place that sleeps: every wait has a deadline and a name |
 //! | `bring_up`, `conf`, `keys` | how a site is made from nothing |
 //! | `processes`, `process`, `guardian` | daemons as plain processes; nothing else is ever signalled |
@@ -39,6 +40,7 @@ mod containers;
 mod directory;
 mod engine;
 mod error;
+pub mod front_end;
 mod guardian;
 mod keys;
 mod lab;
