@@ -7,8 +7,15 @@
 //! Every call ends. A lost reply to a change is [`Error::InDoubt`]: look before anything else. Nothing is repeated here
 //! but reads.
 
+pub mod ensure;
 mod error;
+mod http;
+pub mod oned;
 mod power;
+mod redact;
+mod session;
+pub mod wait;
+mod xmlrpc;
 
 use std::net::IpAddr;
 
@@ -19,7 +26,9 @@ use opennebula_meta::{Datastore, Image, Network, StoredTemplate, Template, Vm};
 use serde::{Deserialize, Serialize};
 
 pub use error::{Error, Result};
+pub use oned::{Oned, Options};
 pub use power::Power;
+pub use session::{Endpoint, Session, SetupError};
 
 /// An object that can be owned, locked, renamed and deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
