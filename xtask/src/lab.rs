@@ -1,11 +1,13 @@
 //! `cargo xtask lab`: two real Ceph sites on this machine, by hand.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::Result;
 use clap::{Subcommand, ValueEnum};
+use lab::front_end::{FrontEnd, Setup};
 use lab::{Daemon, Lab, Options, Peering, SiteId, State, Teardown, Timers};
 
 use crate::sites;
@@ -54,6 +56,11 @@ enum Verb {
     },
     /// Mend the way between the sites
     Heal,
+    /// A stand-in for OpenNebula's oned, without a lab, until it is killed
+    FrontEnd {
+        /// How it is set up: the fields of lab::front_end::Setup as JSON [default: one new site]
+        setup: Option<PathBuf>,
+    },
 }
 
 #[derive(Debug, clap::Args)]
@@ -129,8 +136,20 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
         Verb::Cut => open()?.cut()?,
         Verb::Loss { percent } => open()?.lose(percent)?,
         Verb::Heal => open()?.heal()?,
+        Verb::FrontEnd { setup } => serve(setup.as_deref())?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn serve(setup: Option<&Path>) -> Result<()> {
+    let setup: Setup = match setup {
+        Some(path) => serde_json::from_str(&fs::read_to_string(path)?)?,
+        None => Setup::default(),
+    };
+    let oned = FrontEnd::start(setup)?;
+    println!("export ONE_XMLRPC='{}'", oned.url());
+    oned.serve();
+    Ok(())
 }
 
 /// A line per daemon. Fails if one that belongs up does not run.

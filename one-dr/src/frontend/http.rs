@@ -1,7 +1,7 @@
 //! One POST over HTTP or TLS, and what its failure tells: whether the other side can have seen the request.
 
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::time::Duration;
 
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
@@ -99,6 +99,11 @@ impl Transport {
     }
 }
 
+fn is_bad_certificate(error: &io::Error) -> bool {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+    matches!(inner, Some(rustls::Error::InvalidCertificate(_)))
+}
+
 fn failure(error: &Error) -> Failure {
     use Sent::{Maybe, No};
     let (sent, passing) = match error {
@@ -108,6 +113,8 @@ fn failure(error: &Error) -> Failure {
         Error::Timeout(Timeout::Resolve | Timeout::Connect) => (No, false),
         // Time is up: it is not asked for longer.
         Error::Timeout(_) => (Maybe, false),
+        // The handshake comes before the request.
+        Error::Io(error) if is_bad_certificate(error) => (No, false),
         Error::Io(error) => match error.kind() {
             ErrorKind::ConnectionRefused
             | ErrorKind::HostUnreachable

@@ -42,6 +42,8 @@ pub struct Options {
     pub change_within: Duration,
     /// How often a read that failed on the way is asked again.
     pub read_again: u32,
+    /// Before it is asked again the first time; the second time twice that.
+    pub read_pause: Duration,
     /// Objects a page. A larger pool is read in ranges of numbers, which miss nothing that is there throughout.
     pub page: u32,
     /// Longer answers are not read.
@@ -58,6 +60,7 @@ impl Default for Options {
             list_within: Duration::from_secs(120),
             change_within: Duration::from_secs(60),
             read_again: 2,
+            read_pause: Duration::from_millis(200),
             page: 1000,
             body_max: 256 << 20,
             ca_file: None,
@@ -143,7 +146,7 @@ impl Oned {
                 return Err(self.unreachable(method, &failure.why));
             }
             failures += 1;
-            self.clock.sleep(Duration::from_millis(200) * failures);
+            self.clock.sleep(self.options.read_pause * failures);
         }
     }
 

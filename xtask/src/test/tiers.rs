@@ -93,6 +93,7 @@ pub(super) const TIERS: &[Tier] = &[
                 "--bins",
             ]),
             Step::Cargo(&["test", "--no-fail-fast", "--package", "lab", "--package", "tests", "--doc"]),
+            Step::Cargo(&["test", "--no-fail-fast", "--package", "tests", "--test", "front_end"]),
         ],
     ),
     tier(

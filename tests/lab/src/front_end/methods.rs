@@ -192,7 +192,11 @@ fn list(context: &mut Context<'_>, kind: &str, extended: bool) -> Outcome {
     };
     let mut text = format!("<{}>", pool.root);
     for node in shown.skip(skip).take(take) {
-        if kind == "vm" && !extended { vm::short(node).write(&mut text) } else { node.write(&mut text) }
+        match kind {
+            "vm" if !extended => vm::short(node).write(&mut text),
+            "vn" => network::pooled(node).write(&mut text),
+            _ => node.write(&mut text),
+        }
     }
     text.push_str(&format!("</{}>", pool.root));
     Ok(Answer::Text(text))

@@ -129,6 +129,33 @@ fn remove(network: &mut Node, is_it: impl Fn(&Node) -> bool) {
     }
 }
 
+/// What `one.vnpool.info` says of a network: its ranges without leases, but for a coded list of them.
+pub(crate) fn pooled(network: &Node) -> Node {
+    const VM: i64 = 0x10 << 32;
+    let mut network = network.clone();
+    for range in network.child_mut("AR_POOL").map(Node::children_mut).into_iter().flatten() {
+        let place = |lease: &Node| {
+            let size = range.number(&["SIZE"]).and_then(|size| u32::try_from(size).ok())?;
+            let index = (0..size)
+                .find(|index| address(range, *index).is_some_and(|(_, mac)| mac == lease.at(&["MAC"])))?;
+            let vm = u32::try_from(lease.number(&["VM"])? & 0xffff_ffff).ok()?;
+            Some(format!(" {index} {}", VM | i64::from(vm)))
+        };
+        let leases = range.child("LEASES").map(Node::children).unwrap_or_default();
+        let allocated: String = leases.iter().filter_map(place).collect();
+        for computed in ["LEASES", "USED_LEASES", "MAC_END", "IP_END"] {
+            range.remove(computed);
+        }
+        let children = range.children_mut();
+        children.retain(|child| !(child.name.starts_with("IP6_") || child.name.ends_with("_END")));
+        if !allocated.is_empty() {
+            children.push(Node::data("ALLOCATED", allocated));
+        }
+        children.sort_by(|one, other| one.name.cmp(&other.name));
+    }
+    network
+}
+
 fn wanted(context: &mut Context<'_>) -> Result<(i32, Vec<(String, String)>), Refusal> {
     let (id, text) = (context.call.int(1)?, context.call.text(2)?.to_owned());
     World::authorize(&context.world.networks, id, &context.caller, Right::Manage)?;
