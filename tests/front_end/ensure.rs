@@ -98,6 +98,18 @@ fn an_rbd_image_that_somebody_else_registered_is_not_taken() {
 }
 
 #[test]
+fn a_registration_whose_rbd_image_got_another_name_is_not_made_a_second_time() {
+    let (_oned, client) = start(Setup::default());
+    recover(&client).expect("nothing is in the way");
+    let renamed =
+        template("NAME=disk-1\nTYPE=OS\nSOURCE=\"one/disk-0\"\nFORMAT=raw\nSIZE=64\nONE_DR_IMAGE=g-disk\n");
+    let error = ensure::image(&client, &renamed, &stamp("ONE_DR_IMAGE", "g-disk"), DatastoreId(1), false);
+    let shown = error.expect_err("one global id, two registrations").to_string();
+    assert!(shown.contains("image 0") && shown.contains("one/disk-0"), "{shown}");
+    assert_eq!(client.images().expect("an answer").len(), 1);
+}
+
+#[test]
 fn several_of_a_stamp_are_for_a_person_to_see() {
     let (_oned, client) = start(Setup::default());
     let machine = template("NAME=m\nCPU=1\nMEMORY=64\nONE_DR_VM=\"a/7\"\n");

@@ -1,10 +1,13 @@
 //! Each call meets each trouble. A change that the other side can have seen is in doubt, and is never sent twice.
 
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use lab::front_end::{FrontEnd as StandIn, Rule, Setup, Trouble};
 use one_dr::FrontEnd;
-use one_dr::frontend::{Error, LockLevel, Object, Options, Update, VmAction};
+use one_dr::frontend::{Endpoint, Error, LockLevel, Object, Oned, Options, Session, Update, VmAction};
 use opennebula_meta::Template;
 use opennebula_meta::id::{DatastoreId, GroupId, ImageId, NetworkId, TemplateId, UserId, VmId};
 use opennebula_meta::owner::Permissions;
@@ -12,7 +15,7 @@ use opennebula_meta::owner::Permissions;
 use super::{HELD_UP, client, impatient, replica, template, vm_on};
 
 type Change = fn(&dyn FrontEnd) -> Result<(), Error>;
-type Read = fn(&dyn FrontEnd) -> Result<(), Error>;
+type Look = fn(&dyn FrontEnd) -> Result<(), Error>;
 
 const IMAGE: Object = Object::Image(ImageId(0));
 const SIXFOUR: Permissions = Permissions { owner: 6, group: 4, other: 4 };
@@ -38,7 +41,7 @@ const CHANGES: [(&str, Change); 16] = [
 ];
 
 /// Every read of the trait.
-const READS: [(&str, Read); 9] = [
+const READS: [(&str, Look); 9] = [
     ("one.vmpool.infoextended", |it| it.vms().map(drop)),
     ("one.vm.info", |it| it.vm(VmId(0)).map(drop)),
     ("one.imagepool.info", |it| it.images().map(drop)),
@@ -174,10 +177,10 @@ fn a_frozen_front_end_costs_one_deadline() {
 #[test]
 fn a_front_end_that_nobody_routes_to_costs_the_time_to_connect() {
     // TEST-NET-1: reserved, nobody answers. Where the network refuses at once it is as good.
-    let endpoint = one_dr::frontend::Endpoint::new("http://192.0.2.1:2633/RPC2").expect("an address");
-    let session = one_dr::frontend::Session::new("oneadmin:opennebula").expect("credentials");
+    let endpoint = Endpoint::new("http://192.0.2.1:2633/RPC2").expect("an address");
+    let session = Session::new("oneadmin:opennebula").expect("credentials");
     let options = Options { connect_within: Duration::from_millis(700), ..Options::default() };
-    let client = one_dr::frontend::Oned::new("a", endpoint, session, options).expect("no file");
+    let client = Oned::new("a", endpoint, session, options).expect("no file");
     let start = Instant::now();
     let error = client.rename(IMAGE, "far").expect_err("nobody answers");
     assert!(error.is_unreachable(), "{error}");
@@ -185,11 +188,42 @@ fn a_front_end_that_nobody_routes_to_costs_the_time_to_connect() {
 }
 
 #[test]
+fn another_server_at_the_address_is_no_site_that_is_down() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let url = format!("http://{}/RPC2", listener.local_addr().expect("bound"));
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            // Whatever is asked: not here, or over there.
+            drop(stream.read(&mut [0; 4096]));
+            drop(stream.write_all(
+                b"HTTP/1.1 302 Found\r\nLocation: http://192.0.2.1/\r\nContent-Length: 0\r\n\r\n",
+            ));
+        }
+    });
+    let endpoint = Endpoint::new(&url).expect("an address");
+    let session = Session::new("oneadmin:opennebula").expect("credentials");
+    let client = Oned::new("a", endpoint, session, Options::default()).expect("no file");
+    let error = client.version().expect_err("no front-end");
+    assert!(matches!(&error, Error::Unreadable { .. }) && error.to_string().contains("HTTP 302"), "{error}");
+    let error = client.rename(IMAGE, "x").expect_err("no front-end");
+    assert!(matches!(&error, Error::Refused { .. }), "{error}");
+}
+
+#[test]
+fn every_question_for_the_version_is_asked() {
+    let oned = site();
+    let client = client(&oned, impatient());
+    client.version().expect("it answers");
+    oned.close();
+    assert!(client.version().expect_err("a remembered answer proves nothing").is_unreachable());
+}
+
+#[test]
 fn an_answer_that_is_too_long_is_not_read() {
     let oned = site();
     let client = client(&oned, Options { body_max: 300, ..Options::default() });
     let error = client.image(ImageId(0)).expect_err("a document is longer");
-    assert!(error.is_unreachable() && error.to_string().contains("300 bytes"), "{error}");
+    assert!(matches!(error, Error::Unreadable { .. }) && error.to_string().contains("300 bytes"), "{error}");
 }
 
 #[test]

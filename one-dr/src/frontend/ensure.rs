@@ -55,6 +55,18 @@ pub enum EnsureError {
         /// What they have in common.
         stamp: String,
     },
+    /// An image carries the stamp and registers another RBD image: it was renamed since, as by a revert to a snapshot.
+    #[error("image {id} carries {stamp} and registers {found:?} in the place of {wanted:?}")]
+    Moved {
+        /// The image.
+        id: ImageId,
+        /// What it carries.
+        stamp: String,
+        /// `pool/image` that it registers.
+        found: String,
+        /// `pool/image` that is to be registered.
+        wanted: String,
+    },
     /// Another object registers the same RBD image, without the stamp: it is not ours to use.
     #[error("image {id} ({name:?}) registers {rbd} already, and does not carry {stamp}")]
     Foreign {
@@ -113,7 +125,7 @@ pub fn image(
     datastore: DatastoreId,
     skip_capacity: bool,
 ) -> std::result::Result<Ensured<ImageId>, EnsureError> {
-    let source = template.single("SOURCE").unwrap_or_default().to_owned();
+    let source = Stamp::of(template, "SOURCE")?.value;
     let look = || -> std::result::Result<Option<ImageId>, EnsureError> {
         let images = front_end.images()?;
         let registers = |image: &&Image| image.source().is_ok_and(|found| found == source);
@@ -121,6 +133,11 @@ pub fn image(
         if let Some(foreign) = images.iter().filter(registers).find(|image| !stamped(image)) {
             let (name, rbd) = (foreign.name().to_owned(), source.clone());
             return Err(EnsureError::Foreign { id: foreign.id(), name, rbd, stamp: stamp.to_string() });
+        }
+        if let Some(moved) = images.iter().filter(stamped).find(|image| !registers(image)) {
+            let found = moved.source().unwrap_or_default().to_owned();
+            let (id, stamp, wanted) = (moved.id(), stamp.to_string(), source.clone());
+            return Err(EnsureError::Moved { id, stamp, found, wanted });
         }
         one("images", stamp, images.iter().filter(registers).map(|image| (image.id(), image.id().0)))
     };

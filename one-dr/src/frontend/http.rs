@@ -17,6 +17,8 @@ pub(crate) struct Failure {
     pub(crate) sent: Sent,
     /// Whether asking again at once can help.
     pub(crate) passing: bool,
+    /// Whether somebody is there who answers, though not as a front-end does: it must not pass for a site that is down.
+    pub(crate) answered: bool,
     /// In words, without a credential.
     pub(crate) why: String,
 }
@@ -86,9 +88,13 @@ impl Transport {
             // Nobody at the other end has read a call that is answered so.
             300..=499 => {
                 let why = format!("HTTP {status}: is {} the address of a front-end?", self.endpoint.as_str());
-                return Err(Failure { sent: Sent::No, passing: false, why });
+                return Err(Failure { sent: Sent::No, passing: false, answered: true, why });
             }
-            _ => return Err(Failure { sent: Sent::Maybe, passing: true, why: format!("HTTP {status}") }),
+            // A front-end that is broken, or a proxy before one that is gone.
+            _ => {
+                let why = format!("HTTP {status}");
+                return Err(Failure { sent: Sent::Maybe, passing: true, answered: false, why });
+            }
         }
         answer
             .body_mut()
@@ -132,5 +138,7 @@ fn failure(error: &Error) -> Failure {
         Error::BodyExceedsLimit(limit) => format!("the answer exceeds {limit} bytes"),
         error => error.to_string(),
     };
-    Failure { sent, passing, why }
+    let answered = matches!(error, Error::BodyExceedsLimit(_))
+        || matches!(error, Error::Io(io) if is_bad_certificate(io));
+    Failure { sent, passing, answered, why }
 }

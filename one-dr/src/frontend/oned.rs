@@ -29,6 +29,9 @@ const NO_CALL: i64 = -503;
 /// like. Any other fault of a change leaves it in doubt.
 const TURNED_AWAY: [i64; 5] = [-501, -502, -503, -505, -506];
 
+/// `REPLICATION`: the leader of several front-ends could not pass a change on. It may do so later.
+const REPLICATION: i64 = 65536;
+
 /// How a front-end is called.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -143,7 +146,10 @@ impl Oned {
             if let Some(failure) = error
                 && (!failure.passing || failures == self.options.read_again)
             {
-                return Err(self.unreachable(method, &failure.why));
+                return Err(match failure.answered {
+                    true => self.unreadable(method, failure.why),
+                    false => self.unreachable(method, &failure.why),
+                });
             }
             failures += 1;
             self.clock.sleep(self.options.read_pause * failures);
@@ -155,6 +161,7 @@ impl Oned {
         let body = self.body(method, arguments)?;
         let answer =
             self.transport.post(&body, self.options.change_within).map_err(|failure| match failure.sent {
+                Sent::No if failure.answered => self.refused(method, NO_CALL, &failure.why),
                 Sent::No => self.unreachable(method, &failure.why),
                 Sent::Maybe => self.in_doubt(method, failure.why),
             })?;
@@ -208,6 +215,9 @@ impl Oned {
         };
         match (values.next(), values.next(), values.next()) {
             (Some(Value::Bool(true)), Some(value), _) => Ok(value),
+            (Some(Value::Bool(false)), Some(Value::Text(text)), Some(Value::Int(REPLICATION))) if changes => {
+                Err(self.in_doubt(method, redact(&text, self.session.expose())))
+            }
             (Some(Value::Bool(false)), Some(Value::Text(text)), Some(Value::Int(code))) => {
                 Err(self.refused(method, code, &text))
             }
@@ -233,16 +243,19 @@ impl Oned {
         Error::Unreadable { site: self.site.clone(), method, why: why.to_string() }
     }
 
-    /// Asked for once: a front-end that is upgraded under a run is called as before.
-    fn known_version(&self) -> Result<Version> {
-        if let Some(version) = self.version.get() {
-            return Ok(*version);
-        }
+    /// Asks, every time.
+    fn ask_version(&self) -> Result<Version> {
         let method = "one.system.version";
         let Value::Text(text) = self.read(method, &[], self.options.read_within)? else {
             return Err(self.unreadable(method, "no text"));
         };
         let version = text.parse().map_err(|error| self.unreadable(method, error))?;
-        Ok(*self.version.get_or_init(|| version))
+        _ = self.version.set(version);
+        Ok(version)
+    }
+
+    /// Asks once: a front-end that is upgraded under a run is called as before.
+    fn known_version(&self) -> Result<Version> {
+        self.version.get().map_or_else(|| self.ask_version(), |version| Ok(*version))
     }
 }

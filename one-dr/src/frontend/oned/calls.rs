@@ -77,7 +77,7 @@ impl Oned {
 
 impl FrontEnd for Oned {
     fn version(&self) -> Result<Version> {
-        self.known_version()
+        self.ask_version()
     }
 
     fn vms(&self) -> Result<Vec<Vm>> {
