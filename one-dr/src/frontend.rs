@@ -7,6 +7,7 @@
 //! Every call ends. A lost reply to a change is [`Error::InDoubt`]: look before anything else. Nothing is repeated here
 //! but reads.
 
+pub mod capture;
 pub mod ensure;
 mod error;
 mod http;

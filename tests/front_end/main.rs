@@ -1,6 +1,7 @@
 //! The client of OpenNebula's XML-RPC against the lab's stand-in for oned, with everything that can go wrong between them.
 
 mod calls;
+mod capture;
 mod ensure;
 mod faults;
 mod names;
