@@ -7,6 +7,7 @@
 //! Every call ends: at its limit it answers [`Error::InDoubt`] (a change) or [`Error::Unreachable`] (a read).
 //! No call repeats, waits for another site, or forces anything by itself.
 
+pub mod ceph;
 mod error;
 mod image;
 mod site;
