@@ -326,3 +326,91 @@ fn templates_that_a_real_oned_accepted_for_a_complex_vm_are_accepted() {
         call(&oned, "one.vm.info", &[&int(id.parse().expect("a number")), "<boolean>1</boolean>"]);
     assert!(decrypted.expect("its own").contains("s3cr\"et, ]x"));
 }
+
+/// Which action leads from which state to which, as oned's `DispatchManager` has it; refused from all others.
+#[test]
+fn every_action_is_available_in_its_states_alone() {
+    let allowed = [
+        ("hold", "1/0", "2/0"),
+        ("release", "2/0", "3/3"),
+        ("poweroff", "3/3", "8/0"),
+        ("poweroff-hard", "3/3", "8/0"),
+        ("suspend", "3/3", "5/0"),
+        ("stop", "3/3", "4/0"),
+        ("stop", "5/0", "4/0"),
+        ("undeploy", "3/3", "9/0"),
+        ("undeploy-hard", "8/0", "9/0"),
+        ("resume", "8/0", "3/3"),
+        ("resume", "5/0", "3/3"),
+        ("resume", "4/0", "3/3"),
+        ("resume", "9/0", "3/3"),
+        ("resume", "3/16", "3/3"),
+        ("poweroff", "3/16", "8/0"),
+        ("terminate", "3/3", "6/0"),
+        ("terminate-hard", "8/0", "6/0"),
+        ("terminate", "2/0", "6/0"),
+        ("terminate", "6/0", "6/0"),
+        ("reboot", "3/3", "3/3"),
+    ];
+    let states = ["1/0", "2/0", "3/3", "3/16", "4/0", "5/0", "6/0", "8/0", "9/0"];
+    let oned = FrontEnd::start(Setup::default()).expect("a free port");
+    let vm = "NAME=vm\nCPU=1\nMEMORY=64\n";
+    call(&oned, "one.vm.allocate", &[&text(vm), "<boolean>1</boolean>"]).expect("new");
+    let held = oned.document("vm", 0).expect("made");
+    for state in states {
+        let (state_number, lcm) = state.split_once('/').expect("two numbers");
+        for action in ["hold", "release", "suspend", "stop", "resume", "reboot", "poweroff"] {
+            let vm = held
+                .replace("<STATE>2<", &format!("<STATE>{state_number}<"))
+                .replace("<LCM_STATE>0<", &format!("<LCM_STATE>{lcm}<"));
+            oned.put(&vm).expect("a VM");
+            let answer = call(&oned, "one.vm.action", &[&text(action), &int(0)]);
+            let is_allowed = allowed.iter().any(|(each, from, _)| *each == action && *from == state);
+            assert_eq!(answer.is_ok(), is_allowed, "{action} from {state}: {answer:?}");
+            if let Err(why) = answer {
+                assert!(why.contains("This action is not available for state "), "{why}");
+            }
+        }
+    }
+    for (action, from, to) in allowed {
+        let (state, lcm) = from.split_once('/').expect("two numbers");
+        let vm = held
+            .replace("<STATE>2<", &format!("<STATE>{state}<"))
+            .replace("<LCM_STATE>0<", &format!("<LCM_STATE>{lcm}<"));
+        oned.put(&vm).expect("a VM");
+        call(&oned, "one.vm.action", &[&text(action), &int(0)])
+            .unwrap_or_else(|why| panic!("{action} from {from}: {why}"));
+        let vm = oned.document("vm", 0).expect("there");
+        let (state, lcm) = to.split_once('/').expect("two numbers");
+        let expected = format!("<STATE>{state}</STATE><LCM_STATE>{lcm}</LCM_STATE>");
+        assert!(vm.contains(&expected), "{action} from {from}: {vm}");
+    }
+}
+
+/// oned's lack of checks, which one-dr has to make up for.
+#[test]
+fn what_oned_does_not_check_is_not_checked() {
+    let oned = FrontEnd::start(Setup::default()).expect("a free port");
+    for (at, image) in [
+        "NAME=one\nSOURCE=\"one/x\"\nFORMAT=raw\nSIZE=1\n",
+        "NAME=two\nSOURCE=\"one/x\"\nFORMAT=raw\nSIZE=1\n",
+        "NAME=three\nSOURCE=\"no/such\"\nFORMAT=qcow2\nSIZE=-5\n",
+        "NAME=four\nSOURCE=\"one/x\"\nFORMAT=raw\nSIZE=0\nPERSISTENT=1\n",
+    ]
+    .iter()
+    .enumerate()
+    {
+        assert_eq!(
+            call(&oned, "one.image.allocate", &[&text(image), &int(1)]),
+            Ok(at.to_string()),
+            "{image}"
+        );
+    }
+    let four = oned.document("image", 3).expect("made");
+    assert!(four.contains("<PERSISTENT>0</PERSISTENT>"), "only YES is true");
+    for _ in 0..2 {
+        let vm = "NAME=same\nCPU=1\nMEMORY=64\nTEMPLATE_ID=77\n";
+        call(&oned, "one.vm.allocate", &[&text(vm), "<boolean>1</boolean>"]).expect("names of VMs are free");
+    }
+    assert!(oned.document("vm", 1).expect("made").contains("<TEMPLATE_ID><![CDATA[77]]></TEMPLATE_ID>"));
+}
