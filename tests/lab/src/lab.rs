@@ -341,10 +341,14 @@ pub(crate) fn take_down(directory: &Directory, lock: &Lock, teardown: Teardown) 
 /// Ends the daemons and removes their files; the lock stays.
 fn take_down_contents(directory: &Directory, _held: &Lock, teardown: Teardown) -> Result<()> {
     let record = Record::read(directory);
-    let processes = Processes::new(directory, record.as_ref())?;
+    let processes = match Processes::new(directory, record.as_ref()) {
+        // Its containers are gone with the engine, or come back with it, to no harm: the next lab of their name clears them away.
+        Err(Error::NoEngine { .. }) => Processes::new(directory, None)?,
+        other => other?,
+    };
     // Rules in a container go with it.
-    if let Some(record) = record.filter(|_| processes.containers().is_none() && directory.between().exists())
-    {
+    let is_here = |record: &Record| record.options.backend == Backend::Processes;
+    if let Some(record) = record.filter(|record| is_here(record) && directory.between().exists()) {
         between::set(directory, &record, None, None)?;
     }
     let pairs = |daemon| SiteId::ALL.map(|site| (site, daemon));

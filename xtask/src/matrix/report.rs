@@ -98,6 +98,7 @@ impl Report {
                 lines.push(format!("{name}: {missing} of {all} cells were left out."));
             }
         }
+        lines.push("The tests of the examples: they take cargo, and no image has it.".to_owned());
         if !self.full {
             lines.push(
                 "Two sites with a librbd that is not of site A's release: `--full` runs them.".to_owned(),
