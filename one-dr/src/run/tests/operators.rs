@@ -6,10 +6,10 @@ use std::time::Duration;
 use super::state::{holds, nothing_lost, picture};
 use super::{done, intent, last, plan_of, protected, resume};
 use crate::guard::Guard;
-use crate::journal::{Memory, Store};
+use crate::journal::{Directory, Memory, Store};
 use crate::model::{Fault, Scenario};
 use crate::plan::{Plan, Verb};
-use crate::run::{Back, End, Error, Run, history};
+use crate::run::{Back, End, Error, Run, copy_object, history};
 use crate::site::{Side, SitePair};
 
 /// Another machine, with a journal directory of its own.
@@ -197,4 +197,28 @@ fn a_drill_that_was_given_up_is_cleaned_up() {
         holds(&scenario, "cleaned up");
         assert_eq!(picture(&scenario), before, "{calls}");
     }
+}
+
+#[test]
+fn a_journal_in_files_carries_a_run_over_a_kill() {
+    let scenario = protected();
+    let place = tempfile::tempdir().unwrap();
+    let store = Directory::new(place.path().join("runs"));
+    let plan = relocate(&scenario);
+    scenario.model.inject(250, Fault::CrashAfter);
+    let ended =
+        catch_unwind(AssertUnwindSafe(|| Run::start(&scenario.pair, &store, plan).unwrap().to_end(|_| {})));
+    assert!(ended.is_err());
+    let id = store.runs().unwrap().pop().unwrap();
+    let run = Run::resume(&scenario.pair, &store, &id).unwrap();
+    assert!(matches!(
+        Run::resume(&scenario.pair, &store, &id),
+        Err(Error::Journal(crate::journal::Error::InUse(_)))
+    ));
+    assert_eq!(run.to_end(|_| {}).unwrap().end, End::Done);
+    holds(&scenario, "in files");
+    nothing_lost(&scenario, "in files");
+    // The copy in the pool is the file, to the byte.
+    let copy = scenario.pair.storage(Side::Recovery).object(&copy_object(&id)).unwrap().unwrap();
+    assert_eq!(copy, store.peek(&id).unwrap());
 }
