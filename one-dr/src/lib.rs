@@ -51,17 +51,22 @@
 
 pub mod catalog;
 pub mod clock;
+pub mod config;
 pub mod convert;
+pub mod doctor;
 pub mod epoch;
 pub mod frontend;
 pub mod guard;
+pub mod hook;
 pub mod journal;
 pub mod lease;
 #[cfg(any(test, feature = "model"))]
 pub mod model;
 pub mod observe;
+pub mod overview;
 pub mod plan;
 pub mod run;
+pub mod select;
 pub mod settings;
 pub mod site;
 pub mod stamp;
