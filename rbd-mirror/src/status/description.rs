@@ -223,45 +223,7 @@ fn legacy_position(inside: &str) -> Option<Position> {
 
 use lenient::{integer, number, position, seconds, text};
 
-/// A field of another type than expected is an absent field, not the end of all the others.
-mod lenient {
-    use serde::{Deserialize, Deserializer};
-    use serde_json::Value;
-
-    use crate::journal::Position;
-
-    /// More than this is no estimate: librbd prints 14411518807585587200 when it divides by almost nothing.
-    const SECONDS_MAX: u64 = 100 * 365 * 24 * 3600;
-
-    fn value<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Value, D::Error> {
-        Value::deserialize(deserializer)
-    }
-
-    pub(super) fn integer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
-        value(deserializer).map(|value| value.as_i64())
-    }
-
-    pub(super) fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
-        value(deserializer).map(|value| value.as_f64().filter(|number| number.is_finite() && *number >= 0.0))
-    }
-
-    pub(super) fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
-        value(deserializer).map(|value| value.as_u64().filter(|seconds| *seconds <= SECONDS_MAX))
-    }
-
-    pub(super) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-        value(deserializer).map(|value| value.as_str().map(ToOwned::to_owned))
-    }
-
-    /// `{}` is no position.
-    pub(super) fn position<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Position>, D::Error> {
-        let value = value(deserializer)?;
-        let field = |name: &str| value.get(name).and_then(Value::as_u64);
-        Ok(field("tag_tid")
-            .zip(field("entry_tid"))
-            .map(|(tag_tid, entry_tid)| Position { tag_tid, entry_tid }))
-    }
-}
+mod lenient;
 
 #[cfg(test)]
 mod tests;
