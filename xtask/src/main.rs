@@ -1,5 +1,6 @@
 //! The project's own commands: `cargo xtask <command>`. One file a command; nothing here links Ceph.
 
+mod bench;
 mod bindgen;
 mod cargo;
 mod coverage;
@@ -47,6 +48,8 @@ enum Command {
     Valgrind(valgrind::Arguments),
     /// Which C function is which function of ours, and which test exercises it
     Coverage,
+    /// What our libraries cost, beside every peer on the same work
+    Bench(bench::Arguments),
     /// Regenerate the checked-in bindings of ceph-sys from the installed headers
     Bindgen(bindgen::Arguments),
 }
@@ -72,6 +75,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Tidy => tidy::run(),
         Command::Valgrind(arguments) => valgrind::run(&arguments),
         Command::Coverage => coverage::run(),
+        Command::Bench(arguments) => bench::run(arguments),
         Command::Bindgen(arguments) => bindgen::run(arguments),
     }
 }

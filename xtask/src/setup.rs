@@ -23,6 +23,8 @@ enum Sign {
     Libclang,
     /// A tool of the Rust toolchain that runs us.
     Component(&'static str),
+    /// A module of the system's own Python.
+    Module(&'static str),
 }
 
 /// Something that the project needs.
@@ -46,6 +48,8 @@ pub(crate) enum Purpose {
     Tests,
     /// All of that, and the search for lost memory.
     Memory,
+    /// All of that, and the peers of the benchmarks.
+    Benches,
     /// Making images of Ceph releases from Debian's packages, and nothing else.
     Images,
 }
@@ -58,11 +62,15 @@ const fn for_tests(sign: Sign, package: &'static str, what: &'static str) -> Nee
     Need { sign, package, what, by: Purpose::Tests }
 }
 
+const fn for_benches(sign: Sign, package: &'static str, what: &'static str) -> Need {
+    Need { sign, package, what, by: Purpose::Benches }
+}
+
 const fn for_images(sign: Sign, package: &'static str, what: &'static str) -> Need {
     Need { sign, package, what, by: Purpose::Images }
 }
 
-const NEEDS: [Need; 18] = [
+const NEEDS: [Need; 21] = [
     need(Sign::Program("ceph-mon"), "ceph-mon", "the Ceph monitor"),
     need(Sign::Program("ceph-mgr"), "ceph-mgr", "the Ceph manager"),
     need(Sign::Program("ceph-osd"), "ceph-osd", "the Ceph OSD"),
@@ -88,6 +96,9 @@ const NEEDS: [Need; 18] = [
         what: "the memory checker valgrind",
         by: Purpose::Memory,
     },
+    for_benches(Sign::Module("rbd"), "python3-rbd", "librbd's bindings for Python, a peer"),
+    for_benches(Sign::Module("rados"), "python3-rados", "librados' bindings for Python, a peer"),
+    for_benches(Sign::Module("lxml"), "python3-lxml", "lxml for Python, a peer"),
     for_images(
         Sign::Program("mmdebstrap"),
         "mmdebstrap",
@@ -98,6 +109,9 @@ const NEEDS: [Need; 18] = [
 
 /// By which packages of Debian are known to be Debian's.
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
+
+/// The Python that the system's packages are for, whichever other comes first on the path.
+pub(crate) const SYSTEM_PYTHON: &str = "/usr/bin/python3";
 
 /// Where C headers are, besides below a machine's own triplet.
 const INCLUDE: [&str; 2] = ["/usr/include", "/usr/local/include"];
@@ -145,6 +159,11 @@ fn is_met(sign: Sign, toolchain: Option<&Path>) -> bool {
         Sign::Header(name) => INCLUDE.iter().any(|folder| Path::new(folder).join(name).is_file()),
         Sign::File(name) => Path::new(name).is_file(),
         Sign::Libclang => env::var_os("LIBCLANG_PATH").is_some() || has_libclang(),
+        Sign::Module(name) => {
+            let mut python = Command::new(SYSTEM_PYTHON);
+            python.arg("-c").arg(format!("import {name}")).stdout(Stdio::null()).stderr(Stdio::null());
+            python.status().is_ok_and(|status| status.success())
+        }
         Sign::Component(name) => toolchain.is_none_or(|folder| folder.join(name).is_file()),
     }
 }
@@ -238,7 +257,7 @@ fn names(needs: &[Need]) -> Vec<&'static str> {
     names
 }
 
-fn succeed(command: &mut Command) -> Result<()> {
+pub(crate) fn succeed(command: &mut Command) -> Result<()> {
     let status = command.status().with_context(|| format!("cannot start {:?}", command.get_program()))?;
     if !status.success() {
         bail!("{command:?} failed: {status}");

@@ -1,0 +1,120 @@
+//! One call of ours on an open image beside the C function that it wraps.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::fs;
+use std::path::Path;
+use std::process::{self, Command};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use lab::{Proposals, SiteId};
+use rbd_mirror::MirrorImageMode;
+
+use crate::c;
+use crate::groups::Size;
+use crate::measure::{paired, side};
+use crate::part::{CALLGRIND_CALLS, MARKED};
+use crate::peers;
+use crate::record::Record;
+use crate::sites;
+use crate::synthetic;
+
+const POOL: &str = "one";
+const IMAGE: &str = "one-00000";
+
+pub(crate) fn run(size: Size, record: &mut Record) -> Result<()> {
+    let lab = sites::one("bench-wrapper", &[POOL], Proposals::Quick)?;
+    record.settings = sites::settings(&lab);
+    let site = lab.site(SiteId::A);
+    let pool = sites::pool(&site, POOL)?;
+    sites::mirrored(&pool, &sites::names("one", 1), MirrorImageMode::Snapshot, 1)?;
+    let cluster = c::Cluster::connect(&site.conf())?;
+    let c_pool = cluster.pool(POOL)?;
+    let ids = pool.mirrored_ids()?;
+    synthetic::write_statuses(&c_pool, ids.iter().map(|(_, global)| global.as_str()))?;
+    let (ours, limit) = (pool.open(IMAGE)?, c_pool.open(IMAGE)?);
+
+    let (rounds, calls) = (size.pick(41, 7), size.pick(100, 50));
+    let timed = |call: &dyn Fn() -> Result<()>| -> Result<f64> {
+        let start = Instant::now();
+        for _ in 0..calls {
+            call()?;
+        }
+        Ok(start.elapsed().as_secs_f64() * 1e6 / f64::from(calls))
+    };
+    let runs = paired(
+        rounds,
+        vec![
+            side("ours", || timed(&|| Ok(ours.role().map(drop)?))),
+            side("C", || timed(&|| limit.info().map(drop))),
+        ],
+    )?;
+    record.compare("role (get_info), a call", "µs", &runs, &[("C", 1.0 / 1.05)]);
+    let runs = paired(
+        rounds,
+        vec![
+            side("ours", || timed(&|| Ok(ours.status().map(drop)?))),
+            side("C", || timed(&|| limit.status().map(drop))),
+        ],
+    )?;
+    record.compare("status (get_global_status), a call", "µs", &runs, &[("C", 1.0 / 1.05)]);
+
+    let mut allocated = |what: &str, call: &dyn Fn() -> Result<()>| -> Result<()> {
+        call()?;
+        let before = c::alloc::so_far();
+        for _ in 0..100 {
+            call()?;
+        }
+        let after = c::alloc::so_far();
+        let each = |before: u64, after: u64| (after - before) as f64 / 100.0;
+        record.figure(format!("{what}: allocations of ours, a call"), each(before.0, after.0), "", None);
+        record.figure(format!("{what}: bytes allocated by us, a call"), each(before.1, after.1), "B", None);
+        Ok(())
+    };
+    allocated("role", &|| Ok(ours.role().map(drop)?))?;
+    allocated("status", &|| Ok(ours.status().map(drop)?))?;
+    record.remark(
+        "Allocations are Rust's. What each is: the value that librbd's completion writes to and that outlives a caller who gives up \
+         (one), the global id; of a status also its name, and for each site its text, uuid and the list, in C's form and then in ours.",
+    );
+
+    let counts = instructions(&site.conf())?;
+    for (what, ours, c) in [("role", "ours_role", "c_info"), ("status", "ours_status", "c_status")] {
+        let (Some(ours), Some(c)) = (counts.get(ours), counts.get(c)) else { continue };
+        let calls = f64::from(CALLGRIND_CALLS);
+        record.figure(
+            format!("{what}: instructions of C, a call, on the caller's thread"),
+            c / calls,
+            "",
+            None,
+        );
+        record.figure(
+            format!("{what}: instructions of ours beyond those"),
+            (ours - c) / calls,
+            "",
+            Some(3_000.0),
+        );
+    }
+    Ok(())
+}
+
+/// Instructions within each of the marked functions, by callgrind: those of the thread that calls.
+fn instructions(conf: &Path) -> Result<BTreeMap<&'static str, f64>> {
+    let file = env::temp_dir().join(format!("bench-callgrind-{}", process::id()));
+    let mut counts = BTreeMap::new();
+    for name in MARKED {
+        let mut valgrind = Command::new("valgrind");
+        valgrind.arg("--tool=callgrind").arg(format!("--toggle-collect=*part::{name}*"));
+        valgrind.arg(format!("--callgrind-out-file={}", file.display()));
+        valgrind.arg(env::current_exe()?).args(["--part", "calls", name]).arg(conf).args([POOL, IMAGE]);
+        peers::run(&mut valgrind, Duration::from_secs(60))?;
+        let text = fs::read_to_string(&file)?;
+        fs::remove_file(&file)?;
+        let total = text.lines().find_map(|line| line.strip_prefix("totals:"));
+        let total: f64 = total.context("no total of callgrind")?.trim().parse()?;
+        ensure!(total > 0.0, "callgrind did not see {name}");
+        counts.insert(name, total);
+    }
+    Ok(counts)
+}
