@@ -210,7 +210,7 @@ mod tests {
     }
 
     fn judged(home: Option<Report>, recovery: Option<Report>, answers: [bool; 2]) -> super::Disk {
-        let side = |report: &'_ Option<Report>, answers| {
+        let side = |report: &'_ Option<Report>, answers: bool| {
             answers.then(|| report.clone().into_iter().collect::<Vec<_>>())
         };
         let (home, recovery) = (side(&home, answers[0]), side(&recovery, answers[1]));
