@@ -175,7 +175,11 @@ impl Image {
         let _span = tracing::debug_span!("image", op = op.word(), image = %self.spec).entered();
         let raw = match self.into_raw() {
             None => return Ok(()),
-            Some(Err(_)) => return Err(Error::InDoubt { op, on, waited: Duration::ZERO }),
+            Some(Err(raw)) => {
+                // Should the call end this very moment, this is the last reference: closing may hang, and not on this thread.
+                bounded::detach(move || drop(raw));
+                return Err(Error::InDoubt { op, on, waited: Duration::ZERO });
+            }
             Some(Ok(raw)) => raw,
         };
         let closed = bounded::run(bound, move || raw.close()).map_err(Failure::from);

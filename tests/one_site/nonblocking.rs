@@ -1,13 +1,16 @@
 //! The same calls as futures, on two executors that have nothing in common.
 
 use std::future::Future;
-use std::sync::Arc;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{self, SyncSender};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 use anyhow::Result;
 use rbd_mirror::wait::{self, Seen};
-use rbd_mirror::{Deadline, Error, MirrorImageMode, Promote, Refusal, Role, SnapshotFlags, Subject};
+use rbd_mirror::{Deadline, Error, Image, MirrorImageMode, Promote, Refusal, Role, SnapshotFlags, Subject};
 use tests::expect::refusal;
 
 use crate::site::{self, ONE};
@@ -115,6 +118,50 @@ fn a_future_that_is_dropped_leaves_its_operation_behind_and_the_image_usable() -
     drop(image);
     wait::until("closed", &on, Deadline::after(site::SOON), || {
         let watchers = pool.open_read_only("future-dropped")?.watchers()?;
+        Ok(if watchers.is_empty() { Seen::Done(()) } else { Seen::NotYet(format!("{watchers:?}")) })
+    })?;
+    Ok(())
+}
+
+type Opening = Pin<Box<dyn Future<Output = rbd_mirror::Result<Image>> + Send>>;
+
+/// A task that is dropped when it is woken, as by a timeout that comes in that very moment.
+struct DroppedWhenWoken {
+    opening: Mutex<Option<Opening>>,
+    dropped: SyncSender<()>,
+}
+
+impl Wake for DroppedWhenWoken {
+    fn wake(self: Arc<Self>) {
+        drop(self.opening.lock().expect("nobody panics with it").take());
+        // Nobody listens where the test has failed.
+        let _ = self.dropped.try_send(());
+    }
+}
+
+#[test]
+fn an_image_that_was_opened_as_nobody_wanted_it_any_more_is_not_closed_on_librbds_thread() -> Result<()> {
+    site::disk(&site::pool(ONE)?, "future-unwanted")?;
+    // A connection of its own: closing on its threads would hang each call on it.
+    let pool = site::pool(ONE)?;
+    for _ in 0..400 {
+        let (dropped, heard) = mpsc::sync_channel(1);
+        let task = Arc::new(DroppedWhenWoken { opening: Mutex::default(), dropped });
+        let waker = Waker::from(Arc::clone(&task));
+        let nonblocking = pool.nonblocking();
+        let mut opening = Box::pin(async move { nonblocking.open("future-unwanted").await });
+        {
+            let mut place = task.opening.lock().expect("nobody panics with it");
+            if opening.as_mut().poll(&mut Context::from_waker(&waker)).is_ready() {
+                continue;
+            }
+            *place = Some(opening);
+        }
+        heard.recv_timeout(site::SOON / 2)?;
+    }
+    let on = Subject::from(pool.spec().clone());
+    wait::until("closed", &on, Deadline::after(site::SOON), || {
+        let watchers = pool.open_read_only("future-unwanted")?.watchers()?;
         Ok(if watchers.is_empty() { Seen::Done(()) } else { Seen::NotYet(format!("{watchers:?}")) })
     })?;
     Ok(())

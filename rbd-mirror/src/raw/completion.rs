@@ -3,6 +3,7 @@
 //! ```text
 //!   start ──> pending ──(librbd's callback)──> done ──> taken by wait()
 //!                └──(bound over, Aio dropped)──> abandoned ──(callback)──> slot and image freed on a worker thread
+//!           done ──(Aio dropped)──> slot freed on a worker thread
 //! ```
 //! The memory that C writes to lives in [`Shared`], which the callback keeps alive through an `Arc`; so an operation that
 //! outlives its caller writes into memory that is still there. The image is kept open in the same way.
@@ -11,6 +12,7 @@ use std::any::Any;
 use std::cell::UnsafeCell;
 use std::ffi::{c_int, c_void};
 use std::fmt;
+use std::mem;
 use std::ptr;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
@@ -140,7 +142,19 @@ pub(crate) type Taken<S> = (Result<usize, Errno>, S);
 
 impl<S: Send + 'static> Drop for Aio<S> {
     fn drop(&mut self) {
-        lock(&self.shared.state).abandoned = true;
+        let done = {
+            let mut state = lock(&self.shared.state);
+            state.abandoned = true;
+            state.outcome.is_some()
+        };
+        // Done, and not fetched: the callback may still hold the slot, and would drop it with what was opened in it, on librbd's thread.
+        if done {
+            // SAFETY: there is an outcome, so C is done with the slot; this value is the only one that takes from it.
+            let slot = unsafe { &mut *self.shared.slot.get() }.take();
+            if let Some(slot) = slot.filter(|_| mem::needs_drop::<S>()) {
+                bounded::detach(move || drop(slot));
+            }
+        }
     }
 }
 
