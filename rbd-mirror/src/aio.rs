@@ -102,8 +102,16 @@ impl Image {
         };
         // As `role`: in snapshot mode a read-only handle knows only what was so when it was opened.
         let stale = self.is_read_only() && !self.features_known()?.contains(Features::JOURNALING);
-        let image = if stale { self.reopened_aio().await? } else { self.clone() };
-        info(image).await.map_err(|failure| self.error(op, failure))
+        if !stale {
+            return info(self.clone()).await.map_err(|failure| self.error(op, failure));
+        }
+        let fresh = self.reopened_aio().await?;
+        let role = info(fresh.clone()).await;
+        // To drop it would hold up the thread that polls, and with it all other images of a fleet.
+        if let Err(error) = fresh.close_aio().await {
+            tracing::debug!(%error, "closing an image that was opened for its role");
+        }
+        role.map_err(|failure| self.error(op, failure))
     }
 
     /// The image's features as librbd knows them of an open image, without asking.

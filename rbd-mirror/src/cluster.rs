@@ -225,7 +225,8 @@ impl Cluster {
     pub fn connect(connect: Connect) -> Result<Self> {
         let name: Arc<str> = connect.cluster_name().into();
         // librados' own limit comes first everywhere, so that its answer is seen; ours is for what it does not bound.
-        let (within, bound) = (connect.within, connect.operations_within + Duration::from_secs(1));
+        let (within, bound) =
+            (connect.within, connect.operations_within.saturating_add(Duration::from_secs(1)));
         let _span = tracing::debug_span!("connect", cluster = &*name).entered();
         let on = || Subject::Cluster(Arc::clone(&name));
         let op = Op::Connect;
@@ -239,9 +240,11 @@ impl Cluster {
             }
         };
         let outcome =
-            bounded::run(within + Duration::from_secs(1), job).map_err(|no_answer| match no_answer {
-                NoAnswer::Overrun(overrun) => Error::Unreachable { op, on: on(), waited: overrun.waited },
-                NoAnswer::NotMade => Error::Os { op, on: on(), errno: Errno::EAGAIN },
+            bounded::run(within.saturating_add(Duration::from_secs(1)), job).map_err(|no_answer| {
+                match no_answer {
+                    NoAnswer::Overrun(overrun) => Error::Unreachable { op, on: on(), waited: overrun.waited },
+                    NoAnswer::NotMade => Error::Os { op, on: on(), errno: Errno::EAGAIN },
+                }
             })?;
         let (raw, fsid) = outcome.map_err(|(stage, errno)| match (stage, errno) {
             (Stage::ReadConf, Errno::ENOENT) => Error::NotFound { op, on: on() },

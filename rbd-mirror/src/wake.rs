@@ -78,7 +78,11 @@ fn run(messages: &Receiver<Message>) {
         match messages.recv_timeout(left) {
             Ok(Message::Wake(waker)) => guarded(waker),
             Ok(Message::Set(key, waker)) => drop(alarms.insert(key, waker)),
-            Ok(Message::Cancel(key)) => drop(alarms.remove(&key)),
+            // To drop a waker is code of others too: with the last one goes its task.
+            Ok(Message::Cancel(key)) => {
+                let waker = alarms.remove(&key);
+                let _ = panic::catch_unwind(AssertUnwindSafe(|| drop(waker)));
+            }
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,
         }

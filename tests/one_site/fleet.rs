@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -240,5 +241,25 @@ fn a_caller_who_looks_away_leaves_nothing_open() -> Result<()> {
         }
         Ok(if open == 0 { Seen::Done(()) } else { Seen::NotYet(format!("{open} open")) })
     })?;
+    Ok(())
+}
+
+#[test]
+fn a_panic_of_one_job_is_its_callers_and_the_other_images_still_have_their_outcomes() -> Result<()> {
+    let pool = pool_of_its_own("fleet-panic")?;
+    let mut outcomes = Fleet::new(&pool, ["bad", "good"]).each(Op::ImageInfo, |_, image| {
+        assert_ne!(*image, Target::from("bad"), "a job that panics");
+        Ok(())
+    });
+    let (mut panics, mut ended) = (0, Vec::new());
+    // Where the panic left its job among those under way, the last call would never return.
+    loop {
+        match panic::catch_unwind(AssertUnwindSafe(|| outcomes.next())) {
+            Ok(Some(outcome)) => ended.push(outcome.image),
+            Ok(None) => break,
+            Err(_) => panics += 1,
+        }
+    }
+    assert_eq!((panics, ended), (1, vec![Target::from("good")]));
     Ok(())
 }

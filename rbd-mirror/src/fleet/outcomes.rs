@@ -134,11 +134,13 @@ impl<T: Send + 'static> Outcomes<T> {
 
     fn poll(&mut self, number: usize) -> Option<Outcome<T>> {
         // Woken once more than it needed: it has ended already.
-        let running = self.running.get_mut(&number)?;
+        // It is taken out for as long: a panic of the job ends the job, and nobody waits for it any more.
+        let mut running = self.running.remove(&number)?;
         let Poll::Ready(result) = running.job.as_mut().poll(&mut Context::from_waker(&running.waker)) else {
+            self.running.insert(number, running);
             return None;
         };
-        let Running { image, since, .. } = self.running.remove(&number)?;
+        let Running { image, since, .. } = running;
         *(if result.is_ok() { &mut self.counts.done } else { &mut self.counts.failed }) += 1;
         self.observe();
         Some(Outcome { image, result, took: since.elapsed() })
