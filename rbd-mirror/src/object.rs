@@ -168,11 +168,16 @@ impl Pool {
     /// `cookie` says who the holder is; the same client with the same cookie renews its lock.
     ///
     /// # Errors
-    /// [`Refusal::LockHeldByDaemon`] with the holder's cookie and address, if another one has it (`EBUSY`); [`Error::InDoubt`].
+    /// [`Refusal::LockedBy`] with the holder's cookie and address, if another one has it; [`Error::InvalidInput`] for less than a
+    /// microsecond, which the OSD would take for a lock that never runs out; [`Error::InDoubt`].
     ///
     /// Implements: `int rados_lock_exclusive(rados_ioctx_t io, const char *oid, const char *name, const char *cookie, const char *desc, struct timeval *duration, uint8_t flags);`
     pub fn lock_object(&self, name: &str, lock: &str, cookie: &str, lasting: Duration) -> Result<()> {
         let op = Op::LockObject;
+        if lasting < Duration::from_micros(1) {
+            let what = "a lock that runs out lasts for a microsecond or more";
+            return Err(Error::InvalidInput { op, on: self.image_spec(name).into(), what });
+        }
         let [object, lock_name, ours] = [name, lock, cookie].map(str::to_owned);
         let locked = self.change(op, move |io| {
             let lock =

@@ -62,6 +62,9 @@ fn entries_come_back_in_order_also_when_they_are_more_than_one_reply_holds() -> 
 #[test]
 fn a_lock_keeps_others_out_names_its_holder_is_renewed_and_given_back() -> Result<()> {
     let (ours, theirs) = (site::pool(ONE)?, site::pool(ONE)?);
+    // The OSD takes no time at all for a lock that never runs out.
+    let never = ours.lock_object("tool.lease", "run", "operator one", Duration::from_nanos(999));
+    assert!(matches!(never, Err(Error::InvalidInput { .. })));
     ours.lock_object("tool.lease", "run", "operator one", LONG)?;
     ours.lock_object("tool.lease", "run", "operator one", LONG)?;
     let Refusal::LockedBy(holder) = refusal(theirs.lock_object("tool.lease", "run", "operator two", LONG))
