@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::image::Image;
 use crate::mode::MirrorImageMode;
 use crate::op::Op;
+use crate::peer::Direction;
 use crate::refusal::Refusal;
 use crate::role::Role;
 
@@ -47,7 +48,7 @@ impl Image {
             (Ok(Role::NotMirrored), ..) => Refusal::NotMirrored,
             (Ok(Role::NonPrimary(_)), ..) => Refusal::NotPrimary,
             (_, Ok(Some(is)), _) if is != MirrorImageMode::Snapshot => Refusal::OtherMode { is },
-            (_, _, Ok(peers)) if peers.is_empty() => Refusal::NoPeers,
+            (_, _, Ok(peers)) if peers.iter().all(|peer| peer.direction == Direction::Rx) => Refusal::NoPeers,
             _ => Refusal::Unexplained,
         };
         refused(op, self.subject(), reason, errno)

@@ -148,7 +148,11 @@ pub fn survey(here: &Pool, there: &Pool) -> Result<Vec<Finding>> {
     for id in all.into_keys() {
         let name = ours.name(id).or_else(|| theirs.name(id)).unwrap_or_default().to_owned();
         let image = Named { id: id.clone(), name };
-        look_at_image(&pair, &image, &ours, &theirs, &mut findings)?;
+        match look_at_image(&pair, &image, &ours, &theirs, &mut findings) {
+            // It went away since it was listed, as in a resync: nothing is known of it any more.
+            Err(Error::NotFound { .. }) => {}
+            looked => looked?,
+        }
     }
     Ok(findings)
 }
@@ -161,11 +165,14 @@ fn look_at_pool(at: Side, pool: &Pool, other: &Pool, findings: &mut Vec<Finding>
         PoolMode::Image => {}
         mode => findings.push(Finding::PoolMode { at, mode }),
     }
-    let uuid = other.mirror_uuid()?;
-    let receives = pool
-        .peers()?
-        .iter()
-        .any(|peer| peer.direction.receives() && peer.mirror_uuid.as_ref() == Some(&uuid));
+    let uuid = match other.mirror_uuid() {
+        Ok(uuid) => Some(uuid),
+        // It was never mirrored, and nobody receives from it.
+        Err(Error::NotFound { .. }) => None,
+        Err(error) => return Err(error),
+    };
+    let receives = uuid.is_some()
+        && pool.peers()?.iter().any(|peer| peer.direction.receives() && peer.mirror_uuid == uuid);
     if !receives {
         findings.push(Finding::DoesNotReceive { at });
     }

@@ -35,6 +35,7 @@ mod site;
 mod snapshot;
 mod spans;
 mod status;
+mod survey;
 mod take_over;
 mod threads;
 mod traps;
