@@ -5,12 +5,14 @@ use std::hint::black_box;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+use rbd_mirror::status::description::Description;
 use rbd_mirror::{Cluster, Connect, Image, Version};
 
 use crate::c;
+use crate::synthetic::description;
 
 /// The functions that callgrind counts, each in a run of its own.
-pub(crate) const MARKED: [&str; 4] = ["ours_role", "c_info", "ours_status", "c_status"];
+pub(crate) const MARKED: [&str; 5] = ["ours_role", "c_info", "ours_status", "c_status", "ours_texts"];
 
 /// How often each of them calls.
 pub(crate) const CALLGRIND_CALLS: u32 = 50;
@@ -29,6 +31,10 @@ pub(crate) fn run(words: &[String]) -> Result<()> {
 }
 
 fn calls(which: &str, conf: &str, pool: &str, image: &str) -> Result<()> {
+    if which == "ours_texts" {
+        // The text that the image's status has.
+        return ours_texts(&description(0));
+    }
     if which.starts_with("ours") {
         let image = Cluster::connect(Connect::conf(conf).client("admin"))?.pool(pool)?.open(image)?;
         // What is done once for all calls is done here.
@@ -47,6 +53,14 @@ fn calls(which: &str, conf: &str, pool: &str, image: &str) -> Result<()> {
 fn ours_role(image: &Image) -> Result<()> {
     for _ in 0..CALLGRIND_CALLS {
         black_box(image.role()?);
+    }
+    Ok(())
+}
+
+#[inline(never)]
+fn ours_texts(text: &str) -> Result<()> {
+    for _ in 0..CALLGRIND_CALLS {
+        black_box(Description::parse(black_box(text)));
     }
     Ok(())
 }

@@ -32,6 +32,8 @@ pub(crate) fn run(size: Size, record: &mut Record) -> Result<()> {
     record.compare(&format!("demote {count} images, snapshot mode"), "s", &demoted, &[(CLI, 3.0)]);
     record.compare(&format!("promote {count} images, snapshot mode"), "s", &promoted, &[(CLI, 3.0)]);
 
+    many.counted(record, "snapshot")?;
+
     let mut single = Work::new(&site, "few", MirrorImageMode::Snapshot, few)?;
     let (mut demoted_singly, mut promoted_singly) = single.turns(&[PYTHON, C], size.pick(2, 1))?;
     record.remark(format!(
@@ -48,6 +50,7 @@ pub(crate) fn run(size: Size, record: &mut Record) -> Result<()> {
     let (demoted, promoted) = journals.turns(&["ours", CLI, PYTHON, C], size.pick(3, 1))?;
     record.compare(&format!("demote {count} images, journal mode"), "s", &demoted, &[(CLI, 1.0)]);
     record.compare(&format!("promote {count} images, journal mode"), "s", &promoted, &[(CLI, 1.0)]);
+    journals.counted(record, "journal")?;
     Ok(())
 }
 
@@ -71,6 +74,17 @@ impl<'a> Work<'a> {
         sites::mirrored(&pool, &names, mode, 200)?;
         let cluster = c::Cluster::connect(&site.conf())?;
         Ok(Self { site, cluster, python: None, pool, name, names })
+    }
+
+    /// What each verb of ours costs the OSD, an image.
+    fn counted(&mut self, record: &mut Record, mode: &str) -> Result<()> {
+        let site = self.site;
+        let count = f64::from(u32::try_from(self.names.len())?);
+        for (word, promote) in [("demote", false), ("promote", true)] {
+            let ops = sites::cost(site, || self.verb("ours", promote))?.ops as f64 / count;
+            record.figure(format!("{word}, {mode} mode: operations of the OSD, an image"), ops, "", None);
+        }
+        Ok(())
     }
 
     /// Each side demotes all and promotes all, then the next; that for so many rounds.

@@ -96,6 +96,15 @@ pub(crate) fn run(size: Size, record: &mut Record) -> Result<()> {
             Some(3_000.0),
         );
     }
+    if let Some(texts) = counts.get("ours_texts") {
+        let each = texts / f64::from(CALLGRIND_CALLS);
+        record.figure(
+            "status: of these, instructions that read the numbers in the text, which C does not do",
+            each,
+            "",
+            None,
+        );
+    }
     Ok(())
 }
 
