@@ -18,6 +18,8 @@ use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
+use std::sync::mpsc;
+use std::thread;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
@@ -113,9 +115,9 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
 /// Waits for a group's process, for its limit at the most; why it did not end well.
 fn apart(command: &mut Command, group: &Group) -> Result<Option<String>> {
     let mut child = command.spawn().context("cannot start a process for a group")?;
-    let (sender, ended) = std::sync::mpsc::channel();
+    let (sender, ended) = mpsc::channel();
     let id = child.id();
-    std::thread::spawn(move || drop(sender.send(child.wait())));
+    thread::spawn(move || drop(sender.send(child.wait())));
     match ended.recv_timeout(group.limit) {
         Ok(status) => {
             let status = status?;

@@ -38,13 +38,15 @@ fn calls(which: &str, conf: &str, pool: &str, image: &str) -> Result<()> {
     if which.starts_with("ours") {
         let image = Cluster::connect(Connect::conf(conf).client("admin"))?.pool(pool)?.open(image)?;
         // What is done once for all calls is done here.
-        (image.role()?, image.status()?);
+        image.role()?;
+        image.status()?;
         if which == "ours_role" { ours_role(&image) } else { ours_status(&image) }
     } else {
         let cluster = c::Cluster::connect(Path::new(conf))?;
         let pool = cluster.pool(pool)?;
         let image = pool.open(image)?;
-        (image.info()?, image.status()?);
+        image.info()?;
+        image.status()?;
         if which == "c_info" { c_info(&image) } else { c_status(&image) }
     }
 }

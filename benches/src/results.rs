@@ -50,7 +50,7 @@ fn text(records: &[Record], plots: &[String], quick: bool) -> String {
     }
     text.push_str("\n## Figures\n\n| what | figure | asked, at most | |\n|---|---|---|---|\n");
     for figure in records.iter().flat_map(|record| &record.figures) {
-        let asked = figure.at_most.map(|most| number(most)).unwrap_or_default();
+        let asked = figure.at_most.map(number).unwrap_or_default();
         let verdict =
             figure.at_most.map_or("", |most| if figure.value <= most { "met" } else { "**missed**" });
         let _ = writeln!(
