@@ -276,6 +276,14 @@ impl Error {
     }
 }
 
+/// As its text: what an error says is what is reported of it.
+#[cfg(feature = "serde")]
+impl serde::Serialize for Error {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 fn shown(errno: Option<Errno>) -> String {
     errno.map(|errno| format!(" ({errno:?} {})", errno.number())).unwrap_or_default()
 }

@@ -22,8 +22,13 @@
 //!
 //! **Nothing is lost sight of.** Every image of the set has exactly one outcome, in the order in which they end. Those that were not
 //! begun, because an operation failed ([`Fleet::stop_on_error`]) or the caller cancelled the rest ([`Cancel`]), say so:
-//! [`Error::NotBegun`]. What was begun is awaited, within the limit of the pool's handle. To drop the iterator early is to look
-//! away: what was begun goes on.
+//! [`Error::NotBegun`]. What was begun is awaited: what librbd completes by itself within the limit of the pool's handle, a flatten for as
+//! long as it goes on, a closure of [`Fleet::each`] for as long as it takes. To drop the iterator early is to look away: what was begun
+//! goes on.
+//!
+//! **To do it again** after a switch-over that stopped half-way is safe. Images that were done before answer
+//! [`Refusal::AlreadyPrimary`](crate::Refusal::AlreadyPrimary) or [`Refusal::NotPrimary`](crate::Refusal::NotPrimary), which is then what
+//! was wanted: do not combine that with [`Fleet::stop_on_error`].
 //!
 //! The verbs are [`Image`]'s own and look at one site. For the guarded ones of [`crate::pair`], there is [`Fleet::each`].
 
@@ -119,6 +124,7 @@ impl From<&GlobalImageId> for Target {
 
 /// What became of one image.
 #[derive(Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Outcome<T> {
     /// The image, as the caller named it.
     pub image: Target,
@@ -307,7 +313,7 @@ impl Fleet {
     /// # use rbd_mirror::{Op, fleet::{Fleet, Target}};
     /// let promoted = Fleet::of_pool(&here)?.each(Op::Promote, move |_, image| match image {
     ///     Target::Global(id) => pair.promote(id),
-    ///     _ => Ok(()),
+    ///     other => unreachable!("the whole pool is named by global ids, not {other}"),
     /// });
     /// # Ok(())
     /// # }

@@ -24,7 +24,11 @@ impl Image {
     ///
     /// Implements: `int rbd_aio_read2(rbd_image_t image, uint64_t off, size_t len, char *buf, rbd_completion_t c, int op_flags);`
     pub fn read_at(&self, offset: u64, length: usize) -> Result<Vec<u8>> {
-        let read = self.finish(Op::Read, |raw| raw.start_read(offset, length));
+        let read = self.finish(Op::Read, |raw| {
+            // No more is set aside than there is to be read.
+            let rest = usize::try_from(raw.stat()?.size.saturating_sub(offset)).unwrap_or(usize::MAX);
+            raw.start_read(offset, length.min(rest))
+        });
         let (count, mut data) = read.map_err(|failure| self.write_error(Op::Read, failure))?;
         data.truncate(count);
         Ok(data)

@@ -197,14 +197,20 @@ pub struct Looks {
     heads: Vec<(SystemTime, Position)>,
     /// The last entry that the replica was seen to be done with.
     done: Option<Position>,
+    /// Whose journal that is: positions of another one say nothing about it.
+    primary: Option<MirrorUuid>,
 }
 
 /// Looks that are kept: enough for hours at one each few seconds, since those that are passed are dropped.
 const LOOKS_MAX: usize = 4096;
 
 impl Looks {
-    /// Adds a look: the newest entry the primary had committed at that time, and how far the replica was.
-    pub fn add(&mut self, at: SystemTime, newest: Position, done: Option<Position>) {
+    /// Adds a look at the journal of that primary: the newest entry it had committed at that time, and how far the replica was. After a
+    /// switch-over the looks begin anew.
+    pub fn add(&mut self, at: SystemTime, primary: &MirrorUuid, newest: Position, done: Option<Position>) {
+        if self.primary.as_ref() != Some(primary) {
+            *self = Self { primary: Some(primary.clone()), ..Self::default() };
+        }
         self.done = self.done.max(done);
         if self.heads.len() < LOOKS_MAX {
             self.heads.push((at, newest));
@@ -233,6 +239,7 @@ mod tests {
 
     use super::{Lag, Looks, WhyUnknown};
     use crate::journal::Position;
+    use crate::name::MirrorUuid;
 
     fn at(second: u64) -> SystemTime {
         SystemTime::UNIX_EPOCH + Duration::from_secs(second)
@@ -242,22 +249,35 @@ mod tests {
         Position { tag_tid: 1, entry_tid }
     }
 
+    fn a() -> MirrorUuid {
+        MirrorUuid::new("a")
+    }
+
+    #[test]
+    fn after_a_switch_over_the_positions_of_the_other_journal_count_for_nothing() {
+        let mut looks = Looks::default();
+        looks.add(at(10), &a(), entry(900), Some(entry(900)));
+        // The new primary's own journal counts from the beginning.
+        looks.add(at(40), &MirrorUuid::new("b"), entry(5), None);
+        assert_eq!(looks.lost_by(at(50)), Lag::Unknown(WhyUnknown::PrimaryNotAsked));
+    }
+
     #[test]
     fn what_was_never_seen_is_unknown_and_not_zero() {
         let mut looks = Looks::default();
         assert_eq!(looks.lost_by(at(50)), Lag::Unknown(WhyUnknown::PrimaryNotAsked));
-        looks.add(at(10), entry(100), Some(entry(40)));
+        looks.add(at(10), &a(), entry(100), Some(entry(40)));
         assert_eq!(looks.lost_by(at(50)), Lag::Unknown(WhyUnknown::PrimaryNotAsked));
     }
 
     #[test]
     fn the_loss_is_counted_from_the_newest_look_that_the_replica_has_passed() {
         let mut looks = Looks::default();
-        looks.add(at(10), entry(100), Some(entry(40)));
-        looks.add(at(15), entry(200), Some(entry(120)));
+        looks.add(at(10), &a(), entry(100), Some(entry(40)));
+        looks.add(at(15), &a(), entry(200), Some(entry(120)));
         assert_eq!(looks.lost_by(at(50)), Lag::AtMost(Duration::from_secs(40)));
-        looks.add(at(20), entry(300), Some(entry(200)));
-        looks.add(at(25), entry(400), Some(entry(250)));
+        looks.add(at(20), &a(), entry(300), Some(entry(200)));
+        looks.add(at(25), &a(), entry(400), Some(entry(250)));
         assert_eq!(looks.lost_by(at(26)), Lag::AtMost(Duration::from_secs(11)));
     }
 
@@ -265,7 +285,7 @@ mod tests {
     fn looks_do_not_pile_up_behind_a_replica_that_stands_still() {
         let mut looks = Looks::default();
         for second in 0..10_000 {
-            looks.add(at(second), entry(second), None);
+            looks.add(at(second), &a(), entry(second), None);
         }
         assert!(looks.heads.len() <= super::LOOKS_MAX);
     }

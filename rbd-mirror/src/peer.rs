@@ -255,6 +255,24 @@ impl Pool {
         if direction.receives() && known.iter().any(|peer| peer.direction.receives()) {
             return Err(guarded(op, self.subject(), Refusal::SecondReceivingPeer));
         }
+        self.add_peer_beside_others(direction, site_name, client)
+    }
+
+    /// [`add_peer`](Self::add_peer) without a look at the peers that are there: also a second one to receive from, which librbd takes and
+    /// rbd-mirror does not follow. For replacing a peer, with both there for a moment.
+    ///
+    /// # Errors
+    /// [`Error::AlreadyExists`] if there is a peer of that site name (`EEXIST`); [`Refusal::PoolMirroringDisabled`] (`EINVAL`).
+    ///
+    /// Implements: `int rbd_mirror_peer_site_add(rados_ioctx_t io_ctx, char *uuid, size_t uuid_max_length, rbd_mirror_peer_direction_t direction, const char *site_name, const char *client_name);`
+    /// Similar to: `rbd mirror pool peer add`
+    pub fn add_peer_beside_others(
+        &self,
+        direction: Direction,
+        site_name: &str,
+        client: &str,
+    ) -> Result<PeerUuid> {
+        let op = Op::AddPeer;
         let (site_name, client, raw) = (site_name.to_owned(), client.to_owned(), direction.to_raw());
         let added = self.change(op, move |io| io.add_peer(raw, &site_name, &client));
         added.map(PeerUuid::new).map_err(|failure| match (failure.errno(), self.mirror_mode()) {

@@ -47,6 +47,7 @@ pub(crate) fn pools(pool: &Pool) -> Result<()> {
     let token = apart.create_bootstrap_token()?;
     assert!(apart.import_bootstrap_token(&token, Direction::RxTx).is_err(), "a site is no peer of its own");
     let peer = apart.add_peer(Direction::RxTx, "site-x", "client.x")?;
+    apart.remove_peer(&apart.add_peer_beside_others(Direction::Rx, "site-y", "client.y")?)?;
     apart.set_peer_site_name(&peer, "site-y")?;
     apart.set_peer_client(&peer, "client.y")?;
     apart.set_peer_direction(&peer, Direction::Rx)?;

@@ -85,6 +85,11 @@ fn a_peer_is_added_once_changed_and_removed_once() -> Result<()> {
         assert_eq!(refusal(second), Refusal::SecondReceivingPeer);
     }
     assert_eq!(pool.peers()?.len(), 1);
+    // Who replaces a peer says so.
+    let beside = pool.add_peer_beside_others(Direction::RxTx, "site-y", "client.y")?;
+    assert_eq!(pool.peers()?.len(), 2);
+    pool.remove_peer(&beside)?;
+    assert_eq!(pool.peers()?.len(), 1);
 
     pool.set_peer_site_name(&uuid, "site-z")?;
     pool.set_peer_client(&uuid, "client.z")?;

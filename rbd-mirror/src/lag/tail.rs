@@ -119,10 +119,15 @@ fn entries_of_part(bytes: &[u8], start: u64) -> (Vec<Entry>, bool) {
     let Some(chain) = entry::find_chain(bytes) else { return (Vec::new(), false) };
     let mut at = chain;
     let believed = usize::try_from(ENTRY_MAX).unwrap_or(usize::MAX);
-    let entries = entry::all(bytes.get(chain..).unwrap_or_default()).into_iter().filter(|entry| {
+    let entries = entry::all(bytes.get(chain..).unwrap_or_default());
+    // Longer entries than are known of: then only the whole object tells where they begin.
+    if entries.iter().any(|entry| entry.data > believed) {
+        return (Vec::new(), false);
+    }
+    let entries = entries.into_iter().filter(|entry| {
         let begins = at;
         at += entry.length;
-        begins >= believed && entry.data <= believed
+        begins >= believed
     });
     (entries.collect(), false)
 }
