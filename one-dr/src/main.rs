@@ -1,2 +1,11 @@
-//! The command.
-fn main() {}
+//! `one-dr`: the operator's command. Thin over the library of the same name: nothing is decided here.
+
+#![forbid(unsafe_code)]
+
+mod cli;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::main()
+}

@@ -9,6 +9,8 @@ mod engine;
 mod report;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use opennebula_meta::id::VmId;
 use serde_json::json;
@@ -81,6 +83,7 @@ pub struct Run<'a> {
     pub plan: Plan,
     pub(crate) journal: Journal,
     pub(crate) lease: Lease,
+    pub(crate) stop: Option<Arc<AtomicBool>>,
 }
 
 impl std::fmt::Debug for Run<'_> {
@@ -133,7 +136,7 @@ impl<'a> Run<'a> {
             return Err(error);
         }
         let journal = Journal::on(store.open(&id, true)?)?;
-        let mut run = Self { pair, id, plan, journal, lease };
+        let mut run = Self { pair, id, plan, journal, lease, stop: None };
         let text = format!("{} by {}", run.plan.intent.verb.word(), pair.operator);
         let data = json!({ "plan": run.plan });
         run.record(None, Phase::Started, text, Some(data))?;
@@ -147,7 +150,7 @@ impl<'a> Run<'a> {
     pub fn resume(pair: &'a SitePair, store: &dyn Store, id: &str) -> Result<Self, Error> {
         let (journal, plan) = open(pair, store, id)?;
         let lease = take_lease(pair, &plan, id)?;
-        let mut run = Self { pair, id: id.to_owned(), plan, journal, lease };
+        let mut run = Self { pair, id: id.to_owned(), plan, journal, lease, stop: None };
         // The other machine's copy may lack the last lines, and this one's file may be torn: it is written as a whole.
         let bytes = run.journal.bytes()?;
         let keeper = run.plan.keeper;
@@ -159,6 +162,13 @@ impl<'a> Run<'a> {
         }
         run.record(None, Phase::Resumed, format!("by {}", pair.operator), None)?;
         Ok(run)
+    }
+
+    /// Ends the run before the next step, or at the next look of a wait, once the flag is set. It can be resumed.
+    #[must_use]
+    pub fn stopped_by(mut self, flag: Arc<AtomicBool>) -> Self {
+        self.stop = Some(flag);
+        self
     }
 
     /// Gives a run up. What was done stays done; what leads back is answered, to be run.

@@ -10,6 +10,7 @@
 pub mod ceph;
 mod error;
 mod image;
+mod peer_files;
 mod site;
 
 use std::ops::ControlFlow;
@@ -17,6 +18,7 @@ use std::time::Duration;
 
 pub use error::{Cause, Error, Result};
 pub use image::{Follower, Holder, ImageView, MirrorMode, MirroredImage, ParentSpec, Role, TrashEntry};
+pub use peer_files::PeerFiles;
 pub use rbd_mirror::{GlobalImageId, ImageId, MirrorUuid};
 pub use site::{Capacity, Daemon, DaemonHealth, Identity, Lease, PeerView, PoolMode, Token};
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use opennebula_meta::id::VmId;
@@ -91,6 +92,12 @@ impl Run<'_> {
                 }
                 continue;
             }
+            if self.is_asked_to_stop() {
+                self.record(Some(at), Phase::Stopped, Stop::Asked.to_string(), None)?;
+                tell(&Event::Stopped { step: at, stop: Stop::Asked });
+                all = Some((at, Stop::Asked));
+                continue;
+            }
             tell(&Event::Began { step: at });
             match self.carry_out(&world, at, step, &mut tell)? {
                 Outcome::Done { already } => tell(&Event::Done { step: at, already }),
@@ -98,6 +105,8 @@ impl Run<'_> {
                     self.record(Some(at), Phase::Stopped, stop.to_string(), None)?;
                     tell(&Event::Stopped { step: at, stop: stop.clone() });
                     match (step.vm, step.optional) {
+                        // The operator's word counts for all, for a step that could be left out too.
+                        _ if stop == Stop::Asked => all = Some((at, stop)),
                         (Some(vm), true) => passed_over.entry(vm).or_default().push((at, stop)),
                         (Some(vm), false) => _ = stopped.insert(vm, (at, stop)),
                         (None, _) => all = Some((at, stop)),
@@ -139,6 +148,10 @@ impl Run<'_> {
     fn began(&self, at: usize) -> Option<Moment> {
         let mut entries = self.journal.entries().iter();
         entries.find(|entry| entry.step == Some(at) && entry.phase == Phase::Began).map(|entry| entry.at)
+    }
+
+    fn is_asked_to_stop(&self) -> bool {
+        self.stop.as_ref().is_some_and(|flag| flag.load(Ordering::Relaxed))
     }
 
     fn keep_lease(&mut self) -> Result<(), Error> {
@@ -215,6 +228,9 @@ impl Run<'_> {
             };
             if clock.now().since(since) >= limit {
                 return Ok(Outcome::Stopped(Stop::Wait { awaited, since, limit }));
+            }
+            if self.is_asked_to_stop() {
+                return Ok(Outcome::Stopped(Stop::Asked));
             }
             if told != awaited {
                 let event = Event::Waiting {

@@ -37,6 +37,8 @@ pub enum Stop {
     },
     /// Another VM failed, and the run was to stop at the first.
     Others,
+    /// The operator asked for it.
+    Asked,
 }
 
 impl std::fmt::Display for Stop {
@@ -47,6 +49,7 @@ impl std::fmt::Display for Stop {
             }
             Self::Blocked { reason } | Self::Failed { reason } => f.write_str(reason),
             Self::InDoubt { reason } => write!(f, "{reason}; it is not seen yet, so nothing was repeated"),
+            Self::Asked => f.write_str("stopped by the operator"),
             Self::Others => f.write_str("stopped because another VM did"),
         }
     }

@@ -1,0 +1,145 @@
+//! What a run tells, for people (progress with what is waited for) or for programs (JSON lines).
+
+use std::io::{self, IsTerminal};
+use std::time::Duration;
+
+use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use one_dr::run::{End, Event, Report};
+use one_dr::{Moment, Plan};
+use serde_json::{Value, json};
+
+use super::args::Events;
+use super::output::{out, plain};
+
+/// Shows a run.
+pub(crate) struct View {
+    plan: Plan,
+    events: Option<Events>,
+    bar: ProgressBar,
+    began: std::time::Instant,
+}
+
+impl View {
+    pub(crate) fn new(plan: &Plan, events: Option<Events>) -> Self {
+        let bar = ProgressBar::new_spinner();
+        // On a terminal it is one moving line; elsewhere every line is printed by itself.
+        let target = if io::stderr().is_terminal() {
+            ProgressDrawTarget::stderr()
+        } else {
+            ProgressDrawTarget::hidden()
+        };
+        bar.set_draw_target(target);
+        if let Ok(style) = ProgressStyle::with_template("  {spinner} {msg}") {
+            bar.set_style(style);
+        }
+        bar.enable_steady_tick(Duration::from_millis(120));
+        Self { plan: plan.clone(), events, bar, began: std::time::Instant::now() }
+    }
+
+    fn say(&self, line: &str) {
+        if self.bar.is_hidden() { eprintln!("{line}") } else { self.bar.println(line) }
+    }
+
+    /// `12 erp-db: demote one-9`
+    fn step(&self, at: usize) -> String {
+        let Some(step) = self.plan.steps.get(at) else { return format!("step {at}") };
+        let vm = step.vm.map(|vm| {
+            let name = self.plan.names.get(&vm).map(|name| plain(name)).unwrap_or_default();
+            format!("{vm} {name}: ")
+        });
+        let site = self.plan.site(step.action.side());
+        format!("{:>3}/{} {site:<8} {}{}", at + 1, self.plan.steps.len(), vm.unwrap_or_default(), step.action)
+    }
+
+    pub(crate) fn event(&mut self, event: &Event) {
+        if self.events.is_some() {
+            let value = serde_json::to_value(event).unwrap_or_default();
+            let _ = out(&(self.described(value).to_string() + "\n"));
+        }
+        match event {
+            Event::Began { step } => {
+                self.began = std::time::Instant::now();
+                self.bar.set_message(self.step(*step));
+            }
+            Event::Waiting { step, awaited, limit_seconds, .. } => {
+                let words = format!("{}: waiting: {awaited} (limit {limit_seconds} s)", self.step(*step));
+                if self.bar.is_hidden() { eprintln!("    {words}") } else { self.bar.set_message(words) }
+            }
+            Event::Progress { step, done, total } => {
+                self.bar.set_message(format!("{}: {done} of {total} objects", self.step(*step)));
+            }
+            Event::Done { step, already } => {
+                let took = if *already { "already so".to_owned() } else { seconds(self.began.elapsed()) };
+                self.say(&format!("  ok  {}  {took}", self.step(*step)));
+            }
+            Event::Stopped { step, stop } => self.say(&format!("  --  {}: {stop}", self.step(*step))),
+        }
+    }
+
+    /// For programs the step's words too.
+    fn described(&self, mut value: Value) -> Value {
+        let step = value.get("step").and_then(Value::as_u64).and_then(|step| usize::try_from(step).ok());
+        if let (Some(step), Some(map)) =
+            (step.and_then(|step| self.plan.steps.get(step)), value.as_object_mut())
+        {
+            map.insert("action".to_owned(), json!(step.action.to_string()));
+            map.insert("site".to_owned(), json!(self.plan.site(step.action.side())));
+            map.insert("vm".to_owned(), json!(step.vm));
+        }
+        value
+    }
+
+    pub(crate) fn end(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+fn seconds(time: Duration) -> String {
+    format!("{:.1}s", time.as_secs_f64())
+}
+
+/// The last words of a run.
+pub(crate) fn report(report: &Report, names: &Plan) {
+    let took = report.ended.since(report.began);
+    for vm in &report.vms {
+        let name = names.names.get(&vm.vm).map(|name| plain(name)).unwrap_or_default();
+        match &vm.stopped {
+            None if report.stopped.is_none() => eprintln!("VM {} {name}: done", vm.vm),
+            None => {}
+            Some((_, stop)) => eprintln!("VM {} {name}: STOPPED: {stop}", vm.vm),
+        }
+        for (step, stop) in &vm.passed_over {
+            let action = names.steps.get(*step).map(|step| step.action.to_string()).unwrap_or_default();
+            eprintln!("VM {} {name}: passed over: {action}: {stop}", vm.vm);
+        }
+    }
+    if let Some((_, stop)) = &report.stopped {
+        eprintln!("stopped: {stop}");
+    }
+    for note in &report.notes {
+        eprintln!("note: {note}");
+    }
+    match report.end {
+        End::Done => eprintln!("run {} done in {}", report.run, HumanDuration(took)),
+        End::Stopped => eprintln!(
+            "run {} stopped part-way. Nothing is lost: what was done is in its journal.\n  continue:  one-dr resume {}\n  \
+             give up:   one-dr abort {}",
+            report.run, report.run, report.run
+        ),
+    }
+}
+
+/// `2m`, `3h`, as a column.
+pub(crate) fn age(seconds: u64) -> String {
+    match seconds {
+        0..=119 => format!("{seconds}s"),
+        120..=7199 => format!("{}m", seconds / 60),
+        7200..=172_799 => format!("{}h", seconds / 3600),
+        _ => format!("{}d", seconds / 86_400),
+    }
+}
+
+/// The time of day, in UTC.
+pub(crate) fn clock(at: Moment) -> String {
+    at.to_string()
+}
