@@ -123,7 +123,14 @@ impl Ceph {
     }
 
     pub(super) fn do_resync(&self, id: &GlobalImageId) -> Result<ImageId> {
-        self.with_both("resync", id, |pair| pair.resync(id))
+        let op = "resync";
+        // Said first: that the peer is not primary as well is no news of a primary.
+        let role = self.here.read_on(op, id.as_str(), |pool| pool.open_by_global_id_read_only(id)?.role())?;
+        if role.is_primary() {
+            let (site, on) = (self.here.site().to_owned(), id.as_str().to_owned());
+            return Err(Error::Refused { site, op, on, cause: Cause::IsPrimary });
+        }
+        self.with_both(op, id, |pair| pair.resync(id))
     }
 
     pub(super) fn do_set_pool_mode(&self, mode: PoolMode) -> Result<()> {
