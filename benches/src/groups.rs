@@ -48,7 +48,7 @@ const fn group(
 /// All groups, in the order in which they run. A work of a new crate is one more line and file here.
 pub(crate) const ALL: [Group; 8] = [
     group("wrapper", "one call on an open image", 180, wrapper::run),
-    group("status", "statuses of a whole pool, and polling one in which nothing changes", 240, status::run),
+    group("status", "statuses of a whole pool, and polling one in which nothing changes", 420, status::run),
     group("verbs", "promotion and demotion of many images", 240, verbs::run),
     group("flatten", "flattening one clone and many", 300, flatten::run),
     group("protect", "protection and failover of many images, end to end", 400, protect::run),

@@ -134,10 +134,12 @@ fn apart(command: &mut Command, group: &Group) -> Result<Option<String>> {
 /// Runs a group here. What it has found until it failed is kept.
 fn one(name: &str, file: &Path, size: Size) -> Result<ExitCode> {
     let group = ALL.iter().find(|group| group.name == name).context("no such group")?;
-    let mut record = Record { group: name.to_owned(), ..Record::default() };
+    let mut record = Record { group: name.to_owned(), file: Some(file.to_owned()), ..Record::default() };
+    // What an earlier run has left is no part of this one.
+    record.save();
     let outcome = (group.run)(size, &mut record);
     record.failed = outcome.err().map(|error| format!("{error:#}"));
-    fs::write(file, serde_json::to_string_pretty(&record)?)?;
+    record.save();
     Ok(if record.failed.is_some() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 

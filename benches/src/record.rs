@@ -1,5 +1,9 @@
 //! What a group has found: rows beside peers, single figures, and series for the plots. Written by the group's process, read by the run.
 
+use std::fs;
+use std::io::Error as IoError;
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use crate::measure::{Runs, Spread};
@@ -49,6 +53,9 @@ pub(crate) struct Record {
     pub(crate) remarks: Vec<String>,
     pub(crate) failed: Option<String>,
     pub(crate) seconds: f64,
+    /// Where it is kept as it grows, so that a group that is ended has not worked for nothing.
+    #[serde(skip)]
+    pub(crate) file: Option<PathBuf>,
 }
 
 impl Record {
@@ -87,6 +94,17 @@ impl Record {
             };
             eprintln!("bench: {work}, {}: {:.2}", row.peer, row.ratio.map_or(f64::NAN, |ratio| ratio.median));
             self.rows.push(row);
+        }
+        self.save();
+    }
+
+    /// Keeps it, where it has a file.
+    pub(crate) fn save(&self) {
+        let Some(file) = &self.file else { return };
+        let saved =
+            serde_json::to_string_pretty(self).map_err(IoError::from).and_then(|text| fs::write(file, text));
+        if let Err(error) = saved {
+            eprintln!("bench: cannot write {}: {error}", file.display());
         }
     }
 

@@ -68,7 +68,7 @@ pub(crate) fn run(size: Size, record: &mut Record) -> Result<()> {
         let pool = sites::pool(&site, name)?;
         pool.set_mirror_mode(PoolMode::Image)?;
         synthetic::fill(&cluster.pool(name)?, count)?;
-        sides.compare(record, &pool, count, size.pick(5, 1), false)?;
+        sides.compare(record, &pool, count, size.pick(3, 1), false)?;
     }
     let largest = entries[entries.len() - 1];
     let pool = sites::pool(&site, &format!("e{largest}"))?;
