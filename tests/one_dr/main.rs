@@ -23,7 +23,7 @@ fn sites() -> Result<(Ceph, Ceph, Pool)> {
     let lab = lab()?;
     let access = |id: SiteId, name: &str| {
         let mut access = Access::new(name, "one");
-        access.conf = Some(lab.site(id).conf().into());
+        access.conf = Some(lab.site(id).conf());
         access
     };
     let (a, b) = Ceph::pair(access(SiteId::A, "a"), access(SiteId::B, "b"));
@@ -96,7 +96,7 @@ fn objects_are_found_again_by_the_beginnings_of_their_names() -> Result<()> {
 #[test]
 fn a_pool_that_is_not_there_is_no_silence() -> Result<()> {
     let mut nowhere = Access::new("nowhere", "one");
-    nowhere.conf = Some(lab()?.site(SiteId::A).conf().into());
+    nowhere.conf = Some(lab()?.site(SiteId::A).conf());
     nowhere.pool = "no-such-pool".to_owned();
     let (there, _) = Ceph::pair(nowhere.clone(), nowhere);
     assert!(matches!(there.identity(), Err(Error::Other { .. } | Error::NotFound { .. })));

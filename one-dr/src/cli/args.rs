@@ -69,20 +69,20 @@ fn output_of(text: &str) -> Result<Output, String> {
 impl Cli {
     /// The format that was asked for last.
     pub(crate) fn format(&self) -> Format {
-        let formats = self.output.iter().filter_map(|output| match output {
+        let mut formats = self.output.iter().filter_map(|output| match output {
             Output::As(format) => Some(*format),
             Output::Into(_) => None,
         });
-        formats.last().unwrap_or(Format::Table)
+        formats.next_back().unwrap_or(Format::Table)
     }
 
     /// The place that was asked for last.
     pub(crate) fn place(&self) -> Option<&Path> {
-        let places = self.output.iter().filter_map(|output| match output {
+        let mut places = self.output.iter().filter_map(|output| match output {
             Output::As(_) => None,
             Output::Into(place) => Some(place.as_path()),
         });
-        places.last()
+        places.next_back()
     }
 
     /// A place is for the commands that have something to put there.

@@ -112,6 +112,11 @@ pub(super) const TIERS: &[Tier] = &[
         &[Step::Cargo(&["test", "--no-fail-fast", "--package", "tests", "--test", "cost"])],
     ),
     tier(
+        "one_dr",
+        "the operator's library on two real sites, beside its model",
+        &[Step::Cargo(&["test", "--no-fail-fast", "--package", "tests", "--test", "one_dr"])],
+    ),
+    tier(
         "two_sites",
         "our library against two real sites that mirror each other",
         &[Step::Sites(&["test", "--no-fail-fast", "--package", "tests", "--test", "two_site"])],

@@ -63,11 +63,7 @@ pub(crate) fn history(world: &World, id: Option<&str>) -> Result<Exit, Failure> 
 
 fn end(run: &History) -> String {
     let last = run.entries.last();
-    if run.is_over() {
-        last.map(|entry| word(entry)).unwrap_or_default()
-    } else {
-        format!("one-dr resume {}", run.id)
-    }
+    if run.is_over() { last.map(word).unwrap_or_default() } else { format!("one-dr resume {}", run.id) }
 }
 
 fn word(entry: &Entry) -> String {
