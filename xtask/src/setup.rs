@@ -70,7 +70,7 @@ const fn for_images(sign: Sign, package: &'static str, what: &'static str) -> Ne
     Need { sign, package, what, by: Purpose::Images }
 }
 
-const NEEDS: [Need; 21] = [
+const NEEDS: [Need; 22] = [
     need(Sign::Program("ceph-mon"), "ceph-mon", "the Ceph monitor"),
     need(Sign::Program("ceph-mgr"), "ceph-mgr", "the Ceph manager"),
     need(Sign::Program("ceph-osd"), "ceph-osd", "the Ceph OSD"),
@@ -88,6 +88,7 @@ const NEEDS: [Need; 21] = [
         "libclang-dev",
         "libclang, by which the bindings are checked against the headers",
     ),
+    for_tests(Sign::File("/usr/sbin/nft"), "nftables", "nftables, by which sites are cut from each other"),
     for_tests(Sign::Component("rustfmt"), "rustfmt", "the formatter of the Rust toolchain"),
     for_tests(Sign::Component("cargo-clippy"), "clippy", "the linter of the Rust toolchain"),
     Need {
