@@ -3,7 +3,6 @@
 //! Each group of works runs in a process of its own, so that one that hangs or dies costs its own rows and no others. It measures
 //! in paired runs ([`measure`]) and hands a [`record`] over; [`results`] and [`plot`] write what people read.
 
-mod c;
 mod groups;
 mod measure;
 mod part;

@@ -8,8 +8,8 @@ use anyhow::{Context, Result, bail};
 use rbd_mirror::status::description::Description;
 use rbd_mirror::{Cluster, Connect, Image, Version};
 
-use crate::c;
 use crate::synthetic::description;
+use ceph_plain as c;
 
 /// The functions that callgrind counts, each in a run of its own.
 pub(crate) const MARKED: [&str; 5] = ["ours_role", "c_info", "ours_status", "c_status", "ours_texts"];

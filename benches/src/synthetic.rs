@@ -5,7 +5,7 @@
 
 use anyhow::Result;
 
-use crate::c;
+use ceph_plain as c;
 
 /// As many calls as one write of the object takes well.
 const AT_ONCE: usize = 100;

@@ -10,12 +10,12 @@ use lab::{Proposals, SiteId};
 use rbd_mirror::fleet::Fleet;
 use rbd_mirror::{CloneFormat, CreateOptions, Op, Pool};
 
-use crate::c;
 use crate::groups::Size;
 use crate::measure::{paired, seconds, side};
 use crate::peers;
 use crate::record::Record;
 use crate::sites::{self, MIB};
+use ceph_plain as c;
 
 const POOL: &str = "one";
 const SNAPSHOT: &str = "snap";

@@ -9,13 +9,13 @@ use anyhow::{Result, ensure};
 use lab::{Proposals, Site, SiteId};
 use rbd_mirror::{MirrorImageMode, Pool, PoolMode};
 
-use crate::c;
 use crate::groups::Size;
 use crate::measure::{Spread, line, paired, seconds, side};
 use crate::peers::{self, Python};
 use crate::record::{Record, Series};
 use crate::sites;
 use crate::synthetic;
+use ceph_plain as c;
 
 const WITHIN: Duration = Duration::from_secs(60);
 

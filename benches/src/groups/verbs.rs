@@ -7,12 +7,12 @@ use lab::{Proposals, Site, SiteId};
 use rbd_mirror::fleet::Fleet;
 use rbd_mirror::{MirrorImageMode, Pool, Promote};
 
-use crate::c;
 use crate::groups::Size;
 use crate::measure::Runs;
 use crate::peers::{self, Python};
 use crate::record::Record;
 use crate::sites;
+use ceph_plain as c;
 
 const WITHIN: Duration = Duration::from_secs(120);
 const CLI: &str = "`rbd mirror pool promote`/`demote`";

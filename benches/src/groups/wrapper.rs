@@ -11,7 +11,6 @@ use anyhow::{Context, Result, ensure};
 use lab::{Proposals, SiteId};
 use rbd_mirror::MirrorImageMode;
 
-use crate::c;
 use crate::groups::Size;
 use crate::measure::{paired, side};
 use crate::part::{CALLGRIND_CALLS, MARKED};
@@ -19,6 +18,7 @@ use crate::peers;
 use crate::record::Record;
 use crate::sites;
 use crate::synthetic;
+use ceph_plain as c;
 
 const POOL: &str = "one";
 const IMAGE: &str = "one-00000";

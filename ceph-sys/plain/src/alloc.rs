@@ -27,6 +27,6 @@ unsafe impl GlobalAlloc for Counting {
 }
 
 /// How many allocations, and of how many bytes, there were so far on any thread.
-pub(crate) fn so_far() -> (u64, u64) {
+pub fn so_far() -> (u64, u64) {
     (COUNT.load(Ordering::Relaxed), BYTES.load(Ordering::Relaxed))
 }

@@ -1,11 +1,11 @@
 //! The limit: librados and librbd called as a C program calls them, one thing after the other, with nothing in between.
 //!
-//! The only `unsafe` of this crate. Errors are the plain numbers; nothing here has a deadline of its own, which the run's
-//! has for it.
+//! For the benchmarks alone: errors are the plain numbers, and nothing has a deadline of its own, which the run has for it. It counts
+//! what the program that links it allocates.
 
 #![allow(unsafe_code)]
 
-pub(crate) mod alloc;
+pub mod alloc;
 mod exec;
 mod image;
 mod pool;
@@ -17,14 +17,19 @@ use std::ptr;
 use anyhow::{Result, ensure};
 use ceph_sys as sys;
 
-pub(crate) use image::Image;
-pub(crate) use pool::Pool;
+pub use image::Image;
+pub use pool::Pool;
 
 /// A connection as `client.admin`.
-pub(crate) struct Cluster(sys::rados_t);
+#[derive(Debug)]
+pub struct Cluster(sys::rados_t);
 
 impl Cluster {
-    pub(crate) fn connect(conf: &Path) -> Result<Self> {
+    /// Connects with that configuration.
+    ///
+    /// # Errors
+    /// The number that a call answered.
+    pub fn connect(conf: &Path) -> Result<Self> {
         let (name, user) = (c"ceph", c"client.admin");
         let conf = CString::new(conf.as_os_str().as_encoded_bytes())?;
         let mut rados = ptr::null_mut();

@@ -6,11 +6,14 @@ use std::ptr;
 use anyhow::Result;
 use ceph_sys as sys;
 
-use super::{Pool, checked};
+use crate::{Pool, checked};
 
 impl Pool<'_> {
     /// Calls methods of the class `rbd` on an object, all or none.
-    pub(crate) fn exec_all(&self, object: &str, calls: &[(&str, Vec<u8>)]) -> Result<()> {
+    ///
+    /// # Errors
+    /// The number that the call answered.
+    pub fn exec_all(&self, object: &str, calls: &[(&str, Vec<u8>)]) -> Result<()> {
         let (class, object) = (c"rbd", CString::new(object)?);
         // SAFETY: needs nothing.
         let write = unsafe { sys::rados_create_write_op() };

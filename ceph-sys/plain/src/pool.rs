@@ -7,16 +7,21 @@ use std::ptr;
 use anyhow::{Result, ensure};
 use ceph_sys as sys;
 
-use super::{Cluster, Image, checked};
+use crate::{Cluster, Image, checked};
 
 /// A pool of a connection.
-pub(crate) struct Pool<'a> {
+#[derive(Debug)]
+pub struct Pool<'a> {
     pub(super) io: sys::rados_ioctx_t,
     cluster: PhantomData<&'a Cluster>,
 }
 
 impl Cluster {
-    pub(crate) fn pool(&self, name: &str) -> Result<Pool<'_>> {
+    /// A pool.
+    ///
+    /// # Errors
+    /// The number that the call answered.
+    pub fn pool(&self, name: &str) -> Result<Pool<'_>> {
         let name = CString::new(name)?;
         let mut io = ptr::null_mut();
         // SAFETY: the connection is live, the string outlives the call, there is a place for the handle.
@@ -26,12 +31,19 @@ impl Cluster {
 }
 
 impl Pool<'_> {
-    pub(crate) fn open(&self, name: &str) -> Result<Image<'_>> {
+    /// An image, for writing.
+    ///
+    /// # Errors
+    /// The number that the call answered.
+    pub fn open(&self, name: &str) -> Result<Image<'_>> {
         Image::open(self, name)
     }
 
     /// Reads all statuses in pages of so many, and counts them: what a binding does that hands C's structures on.
-    pub(crate) fn statuses(&self, page: usize) -> Result<usize> {
+    ///
+    /// # Errors
+    /// The number that a call answered.
+    pub fn statuses(&self, page: usize) -> Result<usize> {
         let mut ids: Vec<*mut c_char> = vec![ptr::null_mut(); page];
         let mut entries: Vec<sys::rbd_mirror_image_global_status_t> =
             (0..page).map(|_| sys::rbd_mirror_image_global_status_t::default()).collect();

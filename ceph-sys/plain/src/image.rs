@@ -7,10 +7,11 @@ use std::ptr;
 use anyhow::Result;
 use ceph_sys as sys;
 
-use super::{Pool, checked};
+use crate::{Pool, checked};
 
 /// An open image.
-pub(crate) struct Image<'a> {
+#[derive(Debug)]
+pub struct Image<'a> {
     image: sys::rbd_image_t,
     pool: PhantomData<&'a Pool<'a>>,
 }
@@ -24,7 +25,11 @@ impl<'a> Image<'a> {
         Ok(Self { image, pool: PhantomData })
     }
 
-    pub(crate) fn info(&self) -> Result<bool> {
+    /// Whether it is primary.
+    ///
+    /// # Errors
+    /// The number that the call answered.
+    pub fn info(&self) -> Result<bool> {
         let mut info = sys::rbd_mirror_image_info_t::default();
         let size = size_of::<sys::rbd_mirror_image_info_t>();
         // SAFETY: the image is open, the structure has that size.
@@ -35,7 +40,11 @@ impl<'a> Image<'a> {
         Ok(primary)
     }
 
-    pub(crate) fn status(&self) -> Result<u32> {
+    /// Its status; how many sites have one.
+    ///
+    /// # Errors
+    /// The number that the call answered.
+    pub fn status(&self) -> Result<u32> {
         let mut status = sys::rbd_mirror_image_global_status_t::default();
         let size = size_of::<sys::rbd_mirror_image_global_status_t>();
         // SAFETY: the image is open, the structure has that size.
@@ -48,18 +57,29 @@ impl<'a> Image<'a> {
         Ok(sites)
     }
 
-    pub(crate) fn promote(&self) -> Result<()> {
+    /// Promotes it.
+    ///
+    /// # Errors
+    /// The number that the call answered.
+    pub fn promote(&self) -> Result<()> {
         // SAFETY: the image is open.
         checked("promote", unsafe { sys::rbd_mirror_image_promote(self.image, false) }).map(drop)
     }
 
-    pub(crate) fn demote(&self) -> Result<()> {
+    /// Demotes it.
+    ///
+    /// # Errors
+    /// The number that the call answered.
+    pub fn demote(&self) -> Result<()> {
         // SAFETY: the image is open.
         checked("demote", unsafe { sys::rbd_mirror_image_demote(self.image) }).map(drop)
     }
 
     /// Flattens it. `reported` makes librbd call back for every object.
-    pub(crate) fn flatten(&self, reported: bool) -> Result<()> {
+    ///
+    /// # Errors
+    /// The number that the call answered.
+    pub fn flatten(&self, reported: bool) -> Result<()> {
         extern "C" fn go_on(_: u64, _: u64, _: *mut c_void) -> c_int {
             0
         }
