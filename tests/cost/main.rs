@@ -11,6 +11,7 @@ use rbd_mirror::fleet::Fleet;
 use rbd_mirror::watch::Change;
 use rbd_mirror::{CreateOptions, Features, MirrorImageMode, Op, Pool, PoolMode};
 use tests::connect;
+use tests::encoded::{mirror_image, string};
 
 /// More than the object class gives at once, so that pages are turned.
 const MANY: usize = 1_200;
@@ -150,5 +151,36 @@ fn the_directory_of_mirrored_images_is_read_a_thousand_at_a_time() -> Result<()>
     let (ids, cost) = cost(&site, || Ok(pool.mirrored_ids()?))?;
     assert_eq!(ids.len(), MANY);
     assert_eq!(cost.ops, u64::try_from(MANY.div_ceil(1024) + 1)?, "{cost:?}");
+    Ok(())
+}
+
+/// Ten thousand images as the pool's two directories have them, written directly: to make them would take minutes.
+#[test]
+fn ten_thousand_statuses_cost_no_more_than_forty_reads() -> Result<()> {
+    const COUNT: usize = 10_000;
+    let (site, _alone) = site()?;
+    let pool = connect::pool(&site, FEW_POOL)?;
+    pool.create_namespace("forged")?;
+    let pool = pool.namespace("forged")?;
+    pool.set_mirror_mode(PoolMode::Image)?;
+    for numbers in (0..COUNT).collect::<Vec<_>>().chunks(1_000) {
+        let (mut mirrored, mut named) = (Vec::new(), Vec::new());
+        for number in numbers {
+            let (id, global) = (format!("id{number:08}"), format!("00000000-0000-0000-0000-{number:012}"));
+            // Enabled, in snapshot mode.
+            mirrored.push((format!("image_{id}"), mirror_image(&global, 1, 1)));
+            mirrored.push((format!("global_{global}"), string(&id)));
+            named.push((format!("name_forged-{number}"), string(&id)));
+            named.push((format!("id_{id}"), string(&format!("forged-{number}"))));
+        }
+        for (object, entries) in [("rbd_mirroring", mirrored), ("rbd_directory", named)] {
+            let entries: Vec<(&str, &[u8])> =
+                entries.iter().map(|(key, value)| (key.as_str(), value.as_slice())).collect();
+            pool.set_object_entries(object, &entries)?;
+        }
+    }
+    let (found, cost) = cost(&site, || count(&pool))?;
+    assert_eq!(found, COUNT);
+    assert!(cost.ops <= 40, "{cost:?}");
     Ok(())
 }

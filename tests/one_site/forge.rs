@@ -7,6 +7,7 @@ use std::process::Command;
 
 use anyhow::{Result, ensure};
 use rbd_mirror::Pool;
+use tests::encoded::{mirror_image, string};
 
 use crate::site;
 
@@ -53,18 +54,8 @@ pub(crate) fn status(pool: &Pool, global_id: &str, state: u8, text: &str) -> Res
 
 /// Writes an entry of the directory of mirrored images: for an image that need not exist.
 pub(crate) fn mirrored(pool: &Pool, image_id: &str, global_id: &str, state: u8, mode: u8) -> Result<()> {
-    let mut entry = string(global_id);
-    entry.extend_from_slice(&[state, mode]);
-    let mut value = vec![2, 1];
-    value.extend_from_slice(&u32::try_from(entry.len())?.to_le_bytes());
-    value.append(&mut entry);
+    let value = mirror_image(global_id, state, mode);
     let (of_image, of_global) = (format!("image_{image_id}"), format!("global_{global_id}"));
     pool.set_object_entries(MIRRORING, &[(&of_image, &value), (&of_global, &string(image_id))])?;
     Ok(())
-}
-
-/// A string as Ceph encodes it.
-fn string(text: &str) -> Vec<u8> {
-    let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
-    [&length.to_le_bytes(), text.as_bytes()].concat()
 }

@@ -2,6 +2,7 @@
 //! writers that make it, and what tests expect of an outcome that is no success.
 
 pub mod connect;
+pub mod encoded;
 pub mod examples;
 pub mod expect;
 pub mod stamped;
