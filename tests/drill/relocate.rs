@@ -1,127 +1,127 @@
-//! Stage: a planned move, with a writer at work until it begins, and without losing a write.
-//!
-//! Order of one move: stop the writer, prove that nobody has a disk open, make sure the way back is registered, demote, wait until
-//! the demotion has arrived, look at both sites, promote without force.
+//! Stage: a planned move by a plan that was kept, the way home, and a test beside production.
 
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
-use lab::SiteId;
-use rbd_mirror::{CreateOptions, MirrorImageMode, wait};
-use tests::stamped::Stamps;
+use anyhow::{Context, Result, ensure};
+use lab::{Seen, SiteId, until};
+use one_dr::FrontEnd;
+use one_dr::frontend::{Power, VmAction};
+use opennebula_meta::id::VmId;
+use tests::office::{LOCAL_POOL, notes};
 
-use crate::disk::{Disk, expect_unused, start_writers, stop_writers};
-use crate::guards;
 use crate::run::Run;
+use crate::verify;
 
-/// A demotion arrives after the next poll of the journal: seconds.
-const ARRIVED_WITHIN: Duration = Duration::from_secs(90);
+/// OpenNebula's own time for a VM, on a busy machine.
+const POWER_WITHIN: Duration = Duration::from_secs(60);
 
-/// The daemon at the old primary begins to follow after its next look: 30 s as packaged.
-const FOLLOWED_WITHIN: Duration = Duration::from_secs(180);
+/// Writes of every guest before something is done to it.
+const WRITES: u64 = 40;
 
-/// From A to B under load, with writes at B, and home again.
-pub(crate) fn there_and_back(run: &Run<'_>, disks: &mut [Disk]) -> Result<()> {
-    guards::force_while_alive(run, disks)?;
-    write_until_the_move(run, disks, SiteId::A)?;
-    demote(run, disks, SiteId::A)?;
-    guards::resync_without_primary(run, disks, SiteId::B)?;
-    promote(run, disks, SiteId::B)?;
-    under_load(run, disks, SiteId::B)
+const WRITES_WITHIN: Duration = Duration::from_secs(90);
+
+pub(crate) fn stage(run: &Run<'_>) -> Result<()> {
+    run.stage("planned move")?;
+    run.one_dr_all(&["plan", "relocate", "-o", "stale.plan"], 0)?;
+    let ledger = run.machines.last().map_or(VmId(1), |machine| machine.vm);
+    run.step("somebody powers a VM off", || {
+        power(run, SiteId::A, ledger, VmAction::Poweroff, Power::Off)?;
+        Ok(((), "so the plan is of a world that is no more".to_owned()))
+    })?;
+    let refused = run.one_dr(&["apply", "--yes", "stale.plan"], 4)?;
+    run.check("a stale plan is not carried out", || {
+        let refusal = refused.stderr.lines().find(|line| line.starts_with("REFUSED [plan-stale]"));
+        Ok(refusal.with_context(|| format!("not refused by it:\n{}", refused.stderr))?.to_owned())
+    })?;
+    verify::primary_alone(run, SiteId::A)?;
+    run.step("and on again", || {
+        power(run, SiteId::A, ledger, VmAction::Resume, Power::Running)?;
+        Ok(((), "its guest found every write that was acknowledged".to_owned()))
+    })?;
+    under_load(run)?;
+    run.one_dr_all(&["plan", "relocate", "-o", "move.plan"], 0)?;
+    run.one_dr(&["apply", "--yes", "move.plan"], 0)?;
+    arrived(run, SiteId::B)?;
+
+    run.stage("home again")?;
+    home(run)
 }
 
-/// An image that was mirrored a moment ago is moved at once: where the old primary's daemon has not yet registered with the new
-/// primary's journal, that ends in a split brain with identical data.
-pub(crate) fn right_after_enable(run: &Run<'_>, disks: &mut Vec<Disk>) -> Result<()> {
-    const BYTES: u64 = 32 << 20;
-    const NAME: &str = "one-3";
-    let mut fresh = run.step("mirror a new disk", || {
-        let pool = &run.a.pool;
-        pool.create(NAME, BYTES, &CreateOptions::default())?;
-        let (image, stamps) = (pool.open(NAME)?, Stamps::new(4, BYTES));
-        image.write_at(stamps.offset(1), &stamps.block(1))?;
-        image.flush()?;
-        let id = image.enable(MirrorImageMode::Journal)?;
-        image.close()?;
-        wait::caught_up(pool, &run.b.pool, &id, FOLLOWED_WITHIN)?;
-        let disk = Disk { name: NAME.to_owned(), id, bytes: BYTES, stamps, written: 1 };
-        Ok(([disk], "32 MiB, caught up a moment ago".to_owned()))
+/// Everything from B to A by `failback`, with proof.
+pub(crate) fn home(run: &Run<'_>) -> Result<()> {
+    under_load(run)?;
+    run.one_dr_all(&["failback", "--yes"], 0)?;
+    arrived(run, SiteId::A)?;
+    verify::quiet(run, SiteId::A, "A is primary alone, B holds the same")
+}
+
+/// Every guest has written since it was started.
+pub(crate) fn under_load(run: &Run<'_>) -> Result<()> {
+    run.step("every guest writes", || {
+        for machine in &run.machines {
+            run.office.guests().await_writes(&machine.name, WRITES, WRITES_WITHIN)?;
+        }
+        Ok(((), format!("{WRITES} writes and more on each disk since its start")))
+    })
+}
+
+/// The guests run at a site, and what they found there is all that was acknowledged before.
+fn arrived(run: &Run<'_>, site: SiteId) -> Result<()> {
+    verify::primary_alone(run, site)?;
+    run.check(&format!("the VMs run at {site}, and no write is lost"), || {
+        let mut held = 0;
+        for machine in &run.machines {
+            let boot = run.office.guests().last_boot(&machine.name)?;
+            ensure!(boot.site == site, "{} was started last at {}", machine.name, boot.site);
+            let losses = run.office.losses(&machine.name, notes::now())?;
+            ensure!(losses.missing() == 0, "lost by a planned move: {losses:?}");
+            held += losses.disks.len();
+        }
+        let other = run.office.guests().running(site.other());
+        ensure!(other.is_empty(), "guests still run at {}: VMs {other:?}", site.other());
+        Ok(format!("{held} disks, each with every write that its guest at {} had acknowledged", site.other()))
+    })
+}
+
+/// Sends a VM somewhere, as somebody at the front-end would, and waits until it is there.
+pub(crate) fn power(run: &Run<'_>, site: SiteId, vm: VmId, action: VmAction, wanted: Power) -> Result<()> {
+    let one = run.office.one(site)?;
+    one.act(vm, action)?;
+    until("the VM is where it was sent", POWER_WITHIN, &run.office.folder(), || {
+        let power = one.vm(vm).ok().flatten().as_ref().map(Power::of);
+        Ok(Seen::when(power == Some(wanted), || format!("VM {vm} is {power:?}")))
     })?;
-    relocate(run, &fresh, SiteId::A)?;
-    under_load(run, &mut fresh, SiteId::B)?;
-    disks.extend(fresh);
     Ok(())
 }
 
-/// Writers at `from` until the move, then the move.
-pub(crate) fn under_load(run: &Run<'_>, disks: &mut [Disk], from: SiteId) -> Result<()> {
-    write_until_the_move(run, disks, from)?;
-    relocate(run, disks, from)
+/// `one-dr drill`: clones of the replicas, apart, and nothing left of them.
+pub(crate) fn test_beside_production(run: &Run<'_>) -> Result<()> {
+    run.stage("test beside production")?;
+    under_load(run)?;
+    let before: Vec<_> =
+        run.machines.iter().map(|machine| written(run, &machine.name)).collect::<Result<_>>()?;
+    let erp = run.names().first().copied().unwrap_or_default().to_owned();
+    let boots = run.office.guests().boots().len();
+    run.one_dr(&["drill", "--yes", &erp], 0)?;
+    run.check("the test VM ran on clones at B", || {
+        let boots = run.office.guests().boots().split_off(boots);
+        let [boot] = boots.as_slice() else { anyhow::bail!("{} guests were started", boots.len()) };
+        ensure!(boot.site == SiteId::B, "it ran at {}", boot.site);
+        let apart = boot.disks.iter().all(|disk| disk.rbd.starts_with(&format!("{LOCAL_POOL}/")));
+        ensure!(apart, "it ran on {:?}", boot.disks);
+        Ok(format!("{} disks of {}, in pool {LOCAL_POOL}, written to", boot.disks.len(), boot.name))
+    })?;
+    run.check("production went on, and nothing is left of the test", || {
+        for (machine, before) in run.machines.iter().zip(before) {
+            let now = written(run, &machine.name)?;
+            ensure!(now > before, "{} wrote nothing during the test", machine.name);
+        }
+        verify::no_leftovers(run)
+    })?;
+    verify::primary_alone(run, SiteId::A)
 }
 
-/// Moves disks that nobody writes to any more from `from` to the other site.
-fn relocate(run: &Run<'_>, disks: &[Disk], from: SiteId) -> Result<()> {
-    demote(run, disks, from)?;
-    promote(run, disks, from.other())
-}
-
-fn write_until_the_move(run: &Run<'_>, disks: &mut [Disk], from: SiteId) -> Result<()> {
-    let writers = run.step(&format!("write at {from}"), || {
-        let writers = start_writers(run, disks, from)?;
-        Ok((writers, format!("{} writers at work", disks.len())))
-    })?;
-    run.step(&format!("stop the writers at {from}"), || {
-        let detail = stop_writers(run, disks, from, writers)?;
-        Ok(((), detail))
-    })
-}
-
-fn demote(run: &Run<'_>, disks: &[Disk], from: SiteId) -> Result<()> {
-    let to = from.other();
-    let (source, target) = (&run.party(from).pool, &run.party(to).pool);
-    run.step(&format!("{from} will be able to follow {to}"), || {
-        for disk in disks {
-            expect_unused(run, disk, from)?;
-            wait::caught_up(source, target, &disk.id, FOLLOWED_WITHIN)?;
-            wait::reverse_registered(source, target, &disk.id, FOLLOWED_WITHIN)?;
-        }
-        Ok(((), format!("{from}'s daemon is a client of the journals at {to}")))
-    })?;
-    run.step(&format!("demote at {from}"), || {
-        for disk in disks {
-            let image = source.open_by_global_id(&disk.id)?;
-            image.demote()?;
-            image.close()?;
-        }
-        Ok(((), format!("{} disks", disks.len())))
-    })
-}
-
-fn promote(run: &Run<'_>, disks: &[Disk], to: SiteId) -> Result<()> {
-    let from = to.other();
-    let (source, target) = (&run.party(from).pool, &run.party(to).pool);
-    run.step(&format!("the demotions arrive at {to}"), || {
-        for disk in disks {
-            wait::demotion_arrived(source, target, &disk.id, ARRIVED_WITHIN)?;
-        }
-        Ok(((), "nobody owns the images now".to_owned()))
-    })?;
-    run.step(&format!("promote at {to}"), || {
-        let pair = run.pair(to);
-        for disk in disks {
-            pair.promote(&disk.id)?;
-            run.expect_primary(disk, to, true)?;
-            run.expect_primary(disk, from, false)?;
-        }
-        Ok(((), "without force".to_owned()))
-    })?;
-    run.step(&format!("{from} follows {to}"), || {
-        for disk in disks {
-            wait::settled(target, source, &disk.id, FOLLOWED_WITHIN)?;
-            let status = run.party(from).pool.open_by_global_id_read_only(&disk.id)?.status()?;
-            ensure!(!status.is_split_brain(), "{} at {from} reports {status}", disk.name);
-        }
-        run.verify(disks, to)?;
-        Ok(((), "nothing lost: every acknowledged write at both sites, by checksum".to_owned()))
-    })
+fn written(run: &Run<'_>, machine: &str) -> Result<u64> {
+    let boot = run.office.guests().last_boot(machine)?;
+    boot.disks.iter().map(|disk| boot.acknowledged(&disk.rbd, notes::now())).sum()
 }

@@ -1,84 +1,44 @@
-//! What the drill did, step by step: shown as it happens, and as a table or as JSON at the end.
+//! What the drill did, step by step: shown as it happens, and at the end as a table, as JSON, or as a page.
+
+mod bars;
+mod curves;
+mod document;
+mod page;
+mod svg;
+mod terminal;
 
 use std::cell::RefCell;
 use std::io::{self, IsTerminal};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
-use serde::Serialize;
+use tests::office::{Losses, Output, notes};
+
+use crate::lag::Sample;
+use crate::run::shown;
+use document::{Command, Disaster, Document, Event, Kind, Lag, Step, Verdict};
+pub(crate) use page::html;
 
 /// The report of a drill under way.
 #[derive(Debug)]
 pub(crate) struct Report {
     started: Instant,
-    began: jiff::Timestamp,
+    /// The same, since 1970.
+    began: Duration,
     stage: RefCell<String>,
-    steps: RefCell<Vec<Step>>,
-    disasters: RefCell<Vec<Disaster>>,
-    error: RefCell<Option<String>>,
+    seen: RefCell<Document>,
     pause: bool,
 }
 
-#[derive(Clone, Debug, Serialize)]
-struct Step {
-    stage: String,
-    step: String,
-    verdict: Verdict,
-    seconds: f64,
-    detail: String,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum Verdict {
-    Passed,
-    Failed,
-}
-
-/// What a disaster cost.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct Disaster {
-    /// What happened to site A.
-    pub(crate) site_a: String,
-    /// From the blow until the last disk accepted writes at site B.
-    pub(crate) seconds_until_writable: f64,
-    /// Disk by disk.
-    pub(crate) disks: Vec<Loss>,
-}
-
-/// What a disaster cost one disk.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct Loss {
-    /// Which disk.
-    pub(crate) disk: String,
-    /// The last write that site A acknowledged.
-    pub(crate) acknowledged: u64,
-    /// The last write that site B holds; all before it are there.
-    pub(crate) held: u64,
-    /// Writes that were acknowledged and are missing.
-    pub(crate) missing: u64,
-}
-
-#[derive(Debug, Serialize)]
-struct Document<'a> {
-    began: String,
-    verdict: Verdict,
-    seconds: f64,
-    error: Option<String>,
-    steps: &'a [Step],
-    disasters: &'a [Disaster],
-}
-
 impl Report {
+    /// With `pause`, each stage waits for Enter.
     pub(crate) fn new(pause: bool) -> Self {
+        let seen = Document { began: jiff::Timestamp::now().to_string(), ..Document::default() };
         Self {
             started: Instant::now(),
-            began: jiff::Timestamp::now(),
+            began: notes::now(),
             stage: RefCell::default(),
-            steps: RefCell::default(),
-            disasters: RefCell::default(),
-            error: RefCell::default(),
+            seen: RefCell::new(seen),
             pause,
         }
     }
@@ -95,6 +55,17 @@ impl Report {
 
     /// Does a step: `work` answers its value and a line on what was seen. An error ends the drill.
     pub(crate) fn step<T>(&self, step: &str, work: impl FnOnce() -> Result<(T, String)>) -> Result<T> {
+        let kind = if step.starts_with("one-dr ") { Kind::Command } else { Kind::Step };
+        self.timed(step, kind, work)
+    }
+
+    /// Does a step that is a verdict.
+    pub(crate) fn check(&self, step: &str, work: impl FnOnce() -> Result<String>) -> Result<()> {
+        self.timed(step, Kind::Check, || work().map(|seen| ((), seen)))
+    }
+
+    fn timed<T>(&self, step: &str, kind: Kind, work: impl FnOnce() -> Result<(T, String)>) -> Result<T> {
+        let began = rounded(self.started.elapsed());
         let started = Instant::now();
         let outcome = work();
         let took = started.elapsed();
@@ -103,97 +74,79 @@ impl Report {
             Err(error) => (Verdict::Failed, format!("{error:#}")),
         };
         let sign = if verdict == Verdict::Passed { "ok    " } else { "FAILED" };
-        eprintln!("  {sign} {step:<44} {:>7.1} s  {detail}", took.as_secs_f64());
+        eprintln!("  {sign} {step:<56} {:>6.1} s  {detail}", took.as_secs_f64());
         let stage = self.stage.borrow().clone();
-        let step = Step { stage, step: step.to_owned(), verdict, seconds: rounded(took), detail };
-        self.steps.borrow_mut().push(step);
+        let step =
+            Step { stage, step: step.to_owned(), kind, verdict, began, seconds: rounded(took), detail };
+        self.seen.borrow_mut().steps.push(step);
         outcome.map(|(value, _)| value)
     }
 
+    /// Notes a command that was run, and the exit code that was expected of it.
+    pub(crate) fn command(&self, output: &Output, expected: i32) {
+        let arguments: Vec<&str> = output.arguments.iter().map(String::as_str).collect();
+        let command = Command {
+            began: self.offset(output.began),
+            seconds: rounded(output.took),
+            arguments: shown(&arguments),
+            exit_code: output.code,
+            expected,
+        };
+        self.seen.borrow_mut().commands.push(command);
+    }
+
+    /// Notes something that happened to a site.
+    pub(crate) fn event(&self, what: &str, at: Duration) {
+        let event = Event { at: self.offset(at), what: what.to_owned() };
+        self.seen.borrow_mut().events.push(event);
+    }
+
     /// Notes what a disaster cost.
-    pub(crate) fn disaster(&self, disaster: Disaster) {
-        self.disasters.borrow_mut().push(disaster);
+    pub(crate) fn disaster(&self, site_a: &str, struck: Duration, machines: Vec<Losses>) {
+        let disaster = Disaster { site_a: site_a.to_owned(), struck: self.offset(struck), machines };
+        self.seen.borrow_mut().disasters.push(disaster);
+    }
+
+    /// Notes how far the replicas were behind.
+    pub(crate) fn samples(&self, samples: Vec<Sample>) {
+        let lag = samples.into_iter().map(|sample| Lag {
+            at: self.offset(sample.at),
+            disk: sample.disk,
+            seconds: sample.seconds.map(|seconds| (seconds * 100.0).round() / 100.0),
+        });
+        self.seen.borrow_mut().lag.extend(lag);
+    }
+
+    /// A moment since 1970 as seconds since the drill began.
+    fn offset(&self, at: Duration) -> f64 {
+        rounded(at.saturating_sub(self.began))
     }
 
     /// Notes why the drill ended early.
     pub(crate) fn failed(&self, error: &anyhow::Error) {
-        self.error.replace(Some(format!("{error:#}")));
+        self.seen.borrow_mut().error = Some(format!("{error:#}"));
     }
 
     /// Whether every step passed.
     pub(crate) fn passed(&self) -> bool {
-        self.error.borrow().is_none()
-            && self.steps.borrow().iter().all(|step| step.verdict == Verdict::Passed)
+        self.document().verdict == Verdict::Passed
     }
 
-    /// The report as data.
-    pub(crate) fn to_json(&self) -> Result<String> {
-        let document = Document {
-            began: self.began.to_string(),
-            verdict: self.verdict(),
-            seconds: rounded(self.started.elapsed()),
-            error: self.error.borrow().clone(),
-            steps: &self.steps.borrow(),
-            disasters: &self.disasters.borrow(),
-        };
-        Ok(serde_json::to_string_pretty(&document)?)
+    /// The report as data, as it is now.
+    pub(crate) fn document(&self) -> Document {
+        let mut document = self.seen.borrow().clone();
+        document.seconds = rounded(self.started.elapsed());
+        let passed = document.error.is_none()
+            && !document.steps.is_empty()
+            && document.steps.iter().all(|step| step.verdict == Verdict::Passed);
+        document.verdict = if passed { Verdict::Passed } else { Verdict::Failed };
+        document
     }
 
-    /// The report for a person.
+    /// The report for a person at a terminal.
     pub(crate) fn to_table(&self) -> String {
-        let mut table = new_table(&["stage", "step", "seconds", "verdict", "seen"]);
-        let mut last = String::new();
-        for step in self.steps.borrow().iter() {
-            let stage = if step.stage == last { String::new() } else { step.stage.clone() };
-            last.clone_from(&step.stage);
-            let verdict = if step.verdict == Verdict::Passed { "ok" } else { "FAILED" };
-            let seconds = format!("{:.1}", step.seconds);
-            table.add_row([stage, step.step.clone(), seconds, verdict.to_owned(), step.detail.clone()]);
-        }
-        if let Some(column) = table.column_mut(2) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-        let count = self.steps.borrow().len();
-        let sum = match (self.verdict(), self.error.borrow().as_ref()) {
-            (Verdict::Passed, _) => "passed".to_owned(),
-            (Verdict::Failed, Some(error)) => format!("FAILED in \"{}\": {error}", self.stage.borrow()),
-            (Verdict::Failed, None) => "FAILED".to_owned(),
-        };
-        format!(
-            "{table}\n\n{}\n\n{count} steps in {:.0} s: {sum}",
-            self.losses(),
-            self.started.elapsed().as_secs_f64()
-        )
+        terminal::table(&self.document())
     }
-
-    /// What the disasters cost, for a person.
-    fn losses(&self) -> Table {
-        let mut table =
-            new_table(&["site A", "writable at B after", "disk", "acknowledged at A", "held by B", "lost"]);
-        for disaster in self.disasters.borrow().iter() {
-            let mut first = [disaster.site_a.clone(), format!("{:.1} s", disaster.seconds_until_writable)];
-            for loss in &disaster.disks {
-                let [site, after] = std::mem::take(&mut first);
-                let numbers = [loss.acknowledged, loss.held, loss.missing].map(|number| number.to_string());
-                table.add_row([site, after, loss.disk.clone()].into_iter().chain(numbers));
-            }
-        }
-        table
-    }
-
-    fn verdict(&self) -> Verdict {
-        if self.passed() { Verdict::Passed } else { Verdict::Failed }
-    }
-}
-
-fn new_table(header: &[&str]) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic);
-    if !io::stdout().is_terminal() {
-        table.set_width(160);
-    }
-    table.set_header(header);
-    table
 }
 
 /// Seconds with a tenth: more would be noise.

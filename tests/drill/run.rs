@@ -1,86 +1,65 @@
-//! The drill under way: both sites, what is expected of their daemons, and the checks that come after every change.
+//! The drill under way: both sites, the machines, what is expected of the daemons, and the command that does everything.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
-use std::thread;
 
-use anyhow::{Context, Result, bail, ensure};
-use lab::{Daemon, Lab, Site, SiteId, State};
-use rbd_mirror::pair::Pair;
-use rbd_mirror::{Pool, Role};
+use anyhow::{Context, Result, ensure};
+use lab::{Daemon, SiteId, State};
+use rbd_mirror::{GlobalImageId, Pool};
 use tests::connect;
-use tests::stamped::Found;
+use tests::office::{HOME_POOL, Machine, Office, Output};
 
-use crate::disk::Disk;
 use crate::report::Report;
 
-/// One site as the drill has it: our library's view, and the witness's.
+/// A mirrored disk, from its protection on.
 #[derive(Clone, Debug)]
-pub(crate) struct Party {
-    pub(crate) id: SiteId,
-    pub(crate) pool: Pool,
-    pub(crate) witness: Site,
-}
-
-impl Party {
-    fn verify(&self, disk: &Disk, primary: SiteId) -> Result<()> {
-        let (site, path) = (self.id, disk.path());
-        let mirroring = self.witness.image_info(&path)?.mirroring;
-        let mirroring = mirroring.with_context(|| format!("{path} at {site} is not mirrored"))?;
-        let is = if mirroring.primary { "" } else { " not" };
-        ensure!(mirroring.primary == (site == primary), "{path} at {site} is{is} primary, by `rbd info`");
-        let same = mirroring.global_id.as_deref() == Some(disk.id.as_str());
-        ensure!(same, "{path} at {site} has another global id than at the start");
-        if self.witness.sha256_of_export(&path)? != disk.stamps.sha256(disk.bytes, disk.written) {
-            let (found, written) = (self.read(disk)?, disk.written);
-            bail!("{path} at {site} holds {found}, and {written} were acknowledged (`rbd export` differs)");
-        }
-        Ok(())
-    }
-
-    /// What this site's copy of a disk holds.
-    pub(crate) fn read(&self, disk: &Disk) -> Result<Found> {
-        let image = self.pool.open_by_global_id_read_only(&disk.id)?;
-        Ok(disk.stamps.read(&image)?)
-    }
+pub(crate) struct Disk {
+    /// `pool/image`
+    pub(crate) rbd: String,
+    pub(crate) id: GlobalImageId,
 }
 
 /// The drill under way.
 #[derive(Debug)]
 pub(crate) struct Run<'a> {
-    pub(crate) lab: &'a Lab,
+    pub(crate) office: &'a Office,
     pub(crate) report: &'a Report,
-    pub(crate) a: Party,
-    pub(crate) b: Party,
+    pub(crate) machines: Vec<Machine>,
+    /// Our library's view of the mirrored pool of each site.
+    pools: [Pool; 2],
     /// Sites that the drill itself has put out of action.
     down: RefCell<BTreeSet<SiteId>>,
 }
 
 impl<'a> Run<'a> {
-    /// Connects our library to both sites.
-    pub(crate) fn connect(lab: &'a Lab, report: &'a Report, pool: &str) -> Result<Self> {
-        let party = |id| -> Result<Party> {
-            let witness = lab.site(id);
-            Ok(Party { id, pool: connect::pool(&witness, pool)?, witness })
-        };
-        let (a, b) = report.step("connect to both", || {
-            let (a, b) = (party(SiteId::A)?, party(SiteId::B)?);
-            let detail = format!("A is {}, B is {}", a.pool.cluster().fsid(), b.pool.cluster().fsid());
-            Ok(((a, b), detail))
-        })?;
-        Ok(Self { lab, report, a, b, down: RefCell::default() })
+    pub(crate) fn new(office: &'a Office, report: &'a Report, machines: Vec<Machine>) -> Result<Self> {
+        let pool = |site| connect::pool(&office.site(site), HOME_POOL);
+        let pools = [pool(SiteId::A)?, pool(SiteId::B)?];
+        Ok(Self { office, report, machines, pools, down: RefCell::default() })
     }
 
-    pub(crate) fn party(&self, site: SiteId) -> &Party {
+    /// The mirrored pool of a site.
+    pub(crate) fn pool(&self, site: SiteId) -> &Pool {
         match site {
-            SiteId::A => &self.a,
-            SiteId::B => &self.b,
+            SiteId::A => &self.pools[0],
+            SiteId::B => &self.pools[1],
         }
     }
 
-    /// Both sites, seen from `site`.
-    pub(crate) fn pair(&self, site: SiteId) -> Pair {
-        Pair::new(&self.party(site).pool, &self.party(site.other()).pool)
+    /// The names of the machines, as the command takes them.
+    pub(crate) fn names(&self) -> Vec<&str> {
+        self.machines.iter().map(|machine| machine.name.as_str()).collect()
+    }
+
+    /// All disks, with their global ids; by the witness at a site that answers.
+    pub(crate) fn disks(&self, site: SiteId) -> Result<Vec<Disk>> {
+        let disk = |rbd: &String| -> Result<Disk> {
+            let mirroring = self.office.site(site).image_info(rbd)?.mirroring;
+            let id = mirroring.and_then(|mirroring| mirroring.global_id);
+            let id = id.with_context(|| format!("{rbd} at {site} is not mirrored"))?;
+            Ok(Disk { rbd: rbd.clone(), id: GlobalImageId::new(id) })
+        };
+        self.machines.iter().flat_map(|machine| &machine.disks).map(disk).collect()
     }
 
     /// Begins a stage, if all daemons that should run do.
@@ -97,6 +76,32 @@ impl<'a> Run<'a> {
         })
     }
 
+    /// A step that is a verdict: what must hold, and what was seen of it.
+    pub(crate) fn check(&self, step: &str, work: impl FnOnce() -> Result<String>) -> Result<()> {
+        self.report.check(step, || {
+            self.all_daemons_run()?;
+            work()
+        })
+    }
+
+    /// Runs `one-dr` with these arguments; it must end with this exit code. Where nothing else is said, what is shown is its last word.
+    pub(crate) fn one_dr(&self, arguments: &[&str], code: i32) -> Result<Output> {
+        let step = format!("one-dr {}", shown(arguments));
+        self.step(&step, || {
+            let output = self.office.one_dr(arguments)?;
+            self.report.command(&output, code);
+            let output = output.expect(code)?;
+            let word = word(&output);
+            Ok((output, word))
+        })
+    }
+
+    /// [`one_dr`](Self::one_dr) with the names of all machines behind.
+    pub(crate) fn one_dr_all(&self, arguments: &[&str], code: i32) -> Result<Output> {
+        let all: Vec<&str> = arguments.iter().copied().chain(self.names()).collect();
+        self.one_dr(&all, code)
+    }
+
     /// The drill is about to put a site out of action, or has brought it back.
     pub(crate) fn expect_down(&self, site: SiteId, down: bool) {
         let mut sites = self.down.borrow_mut();
@@ -108,43 +113,35 @@ impl<'a> Run<'a> {
     }
 
     /// Fails if a daemon does not run that the drill has not ended itself.
-    pub(crate) fn all_daemons_run(&self) -> Result<()> {
+    fn all_daemons_run(&self) -> Result<()> {
+        let lab = self.office.lab();
         for site in SiteId::ALL {
             if self.down.borrow().contains(&site) {
                 continue;
             }
             for daemon in Daemon::ALL {
-                let state = self.lab.state(site, daemon);
+                let state = lab.state(site, daemon);
                 ensure!(
                     state == State::Running,
                     "{daemon} of {site} is {state:?}, and this drill has not ended it: see its log in {}",
-                    self.lab.logs().display()
+                    lab.logs().display()
                 );
             }
         }
         Ok(())
     }
+}
 
-    /// Checks all disks: primary at `primary` and there alone, the same data at both sites, and exactly the writes that were
-    /// acknowledged. Roles and checksums come from the witness, what they should be from our own count.
-    pub(crate) fn verify(&self, disks: &[Disk], primary: SiteId) -> Result<()> {
-        let parties = [&self.a, &self.b];
-        thread::scope(|scope| {
-            let check =
-                |disk| scope.spawn(move || parties.iter().try_for_each(|party| party.verify(disk, primary)));
-            let checks: Vec<_> = disks.iter().map(check).collect();
-            checks.into_iter().try_for_each(|check| match check.join() {
-                Ok(checked) => checked,
-                Err(panic) => std::panic::resume_unwind(panic),
-            })
-        })
-    }
+/// A command line without what only a program needs.
+pub(crate) fn shown(arguments: &[&str]) -> String {
+    let words: Vec<&str> = arguments.iter().copied().filter(|word| *word != "--yes").collect();
+    words.join(" ")
+}
 
-    /// Fails unless the disk's role at a site is as expected, by our library.
-    pub(crate) fn expect_primary(&self, disk: &Disk, site: SiteId, primary: bool) -> Result<()> {
-        let role = self.party(site).pool.open_by_global_id_read_only(&disk.id)?.role()?;
-        let fits = matches!((&role, primary), (Role::Primary(_), true) | (Role::NonPrimary(_), false));
-        ensure!(fits, "{} at {site} is {role}", disk.name);
-        Ok(())
-    }
+/// What a command said that matters: a refusal, or its last line.
+fn word(output: &Output) -> String {
+    let mut lines = output.stderr.lines().map(str::trim).filter(|line| !line.is_empty());
+    let refusal = output.stderr.lines().find(|line| line.starts_with("REFUSED"));
+    let word = refusal.or_else(|| lines.next_back()).unwrap_or_default();
+    format!("exit code {}: {}", output.code.unwrap_or(-1), word.trim())
 }

@@ -32,6 +32,7 @@
 //!
 //! Everything lies below the lab's directory, in [`Office::folder`]; with a test that fails it stays, as the daemons' logs do.
 
+mod attendant;
 mod command;
 mod configuration;
 mod drivers;
@@ -53,7 +54,7 @@ use one_dr::frontend::Oned;
 use rbd_mirror::wait;
 
 pub use command::{Output, Spawned};
-pub use front::{Front, OWNER};
+pub use front::{Front, OWNER, Real};
 pub use guests::{Boot, Guests, Mounted};
 pub use losses::{Loss, Losses};
 pub use machines::Machine;
@@ -91,21 +92,25 @@ impl Office {
     /// # Errors
     /// If Ceph is not installed, or a site does not come up.
     pub fn up(name: &str) -> Result<Self> {
-        Self::on(lab::Options::temporary(name))
+        Self::on(lab::Options::temporary(name), [None, None])
     }
 
-    /// Two sites, where and how `options` say. Their pools and peering are given: connecting the sites is the command's work.
+    /// Two sites, where and how `options` say. Their pools and peering are given: connecting the sites is the command's work. A real
+    /// front-end takes the place of the stand-in of its site.
     ///
     /// # Errors
     /// As [`up`](Self::up).
-    pub fn on(options: lab::Options) -> Result<Self> {
+    pub fn on(options: lab::Options, real: [Option<Real>; 2]) -> Result<Self> {
         let pools = vec![Pool::plain(HOME_POOL), Pool::plain(LOCAL_POOL)];
         let lab = Lab::up(lab::Options { peering: Peering::None, pools, ..options })?;
         let folder = folder(&lab);
         fs::create_dir_all(&folder)?;
         let guests = Arc::new(Guests::new(folder.join("guests"), PACE));
-        let front = |site| Front::start(&lab, site, &folder, &guests);
-        let fronts = [front(SiteId::A)?, front(SiteId::B)?];
+        let front = |site, real: &Option<Real>| match real {
+            Some(real) => Front::real(&lab, site, real, &guests),
+            None => Front::start(&lab, site, &folder, &guests),
+        };
+        let fronts = [front(SiteId::A, &real[0])?, front(SiteId::B, &real[1])?];
         configuration::write(&lab, &folder, &fronts)?;
         Ok(Self { fronts, guests, commands: Mutex::default(), lab })
     }

@@ -1,9 +1,9 @@
-//! The files of an operator: `one-dr.toml`, and a file of credentials for each front-end.
+//! The operator's configuration, `one-dr.toml`, and files that nobody else reads.
 
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Result;
 use lab::{Lab, SiteId};
@@ -14,7 +14,7 @@ use super::{HOME_POOL, LOCAL_POOL};
 /// The configuration's name.
 pub(super) const NAME: &str = "one-dr.toml";
 
-/// Writes them. The limits are those of sites whose daemons react in seconds.
+/// Writes it. The limits are those of sites whose daemons react in seconds.
 pub(super) fn write(lab: &Lab, folder: &Path, fronts: &[Front; 2]) -> Result<()> {
     let mut text = format!(
         "runs = {:?}\ncatalog = {:?}\ndelete_delay_seconds = 600\n\n",
@@ -23,8 +23,7 @@ pub(super) fn write(lab: &Lab, folder: &Path, fronts: &[Front; 2]) -> Result<()>
     );
     for front in fronts {
         let site = front.site();
-        let auth = auth_file(folder, site);
-        private(&auth, front.session())?;
+        let auth = front.auth_file();
         let (table, name) = match site {
             SiteId::A => ("home", "a"),
             SiteId::B => ("recovery", "b"),
@@ -38,7 +37,7 @@ pub(super) fn write(lab: &Lab, folder: &Path, fronts: &[Front; 2]) -> Result<()>
         );
     }
     text += &format!(
-        "[site_map.datastores]\ndefault = \"replicas\"\n\n\
+        "[site_map]\nvolatile = \"register\"\n\n[site_map.datastores]\ndefault = \"replicas\"\n\n\
          [limits]\npoweroff_seconds = 60\nno_writer_seconds = 60\nmirror_seconds = 180\ncopy_seconds = 240\n\
          start_seconds = 120\nstep_seconds = 60\nsettle_seconds = 5\nlease_seconds = 20\npoll_milliseconds = 200\n\n\
          [drill]\npool = {LOCAL_POOL:?}\ndatastore = \"default\"\nnetwork = \"isolated\"\n"
@@ -46,13 +45,8 @@ pub(super) fn write(lab: &Lab, folder: &Path, fronts: &[Front; 2]) -> Result<()>
     private(&folder.join(NAME), &text)
 }
 
-/// The credentials of a site's front-end.
-pub(super) fn auth_file(folder: &Path, site: SiteId) -> PathBuf {
-    folder.join(format!("one_auth.{}", site.letter()))
-}
-
 /// A file that nobody else reads.
-fn private(path: &Path, text: &str) -> Result<()> {
+pub(super) fn private(path: &Path, text: &str) -> Result<()> {
     let mut open = fs::OpenOptions::new();
     let mut file = open.write(true).create(true).truncate(true).mode(0o600).open(path)?;
     Ok(file.write_all(text.as_bytes())?)

@@ -5,9 +5,26 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use lab::Site;
-use lab::front_end::{Disk, Hook, Work, WorkKind};
+use lab::front_end::{Hook, Work, WorkKind};
 
 use super::guests::Guests;
+
+/// A disk to be made or removed.
+#[derive(Clone, Debug)]
+pub(super) struct Disk {
+    /// `pool/image`
+    pub(super) rbd: String,
+    /// The image that it is a clone of.
+    pub(super) cloned_from: Option<String>,
+    /// What a volatile disk is made of.
+    pub(super) size_mib: Option<i64>,
+}
+
+impl From<&lab::front_end::Disk> for Disk {
+    fn from(disk: &lab::front_end::Disk) -> Self {
+        Self { rbd: disk.rbd.clone(), cloned_from: disk.cloned_from.clone(), size_mib: disk.size_mib }
+    }
+}
 
 /// The drivers of a site.
 #[derive(Clone, Debug)]
@@ -27,24 +44,42 @@ impl Drivers {
         Hook::new(move |work| self.work(work).map_err(|error| format!("{error:#}")))
     }
 
+    /// Makes what is missing of a machine's disks, and starts it.
+    pub(super) fn run(&self, vm: i32, name: &str, disks: &[Disk]) -> Result<()> {
+        disks.iter().try_for_each(|disk| self.make(disk))?;
+        let names: Vec<_> = disks.iter().map(|disk| disk.rbd.clone()).collect();
+        self.guests.boot(&self.site, vm, name, &names)
+    }
+
+    /// The guests that the drivers start.
+    pub(super) fn guests(&self) -> &Guests {
+        &self.guests
+    }
+
+    /// The drivers' site.
+    pub(super) fn site(&self) -> lab::SiteId {
+        self.site.id()
+    }
+
     fn work(&self, work: &Work) -> Result<()> {
+        let disks: Vec<Disk> = work.disks.iter().map(Into::into).collect();
         match work.kind {
-            WorkKind::Prolog => work.disks.iter().try_for_each(|disk| self.make(disk)),
+            WorkKind::Prolog => disks.iter().try_for_each(|disk| self.make(disk)),
             WorkKind::Deploy | WorkKind::Restore => {
-                let disks: Vec<_> = work.disks.iter().map(|disk| disk.rbd.clone()).collect();
-                self.guests.boot(&self.site, work.id, &work.name, &disks)
+                let names: Vec<_> = disks.iter().map(|disk| disk.rbd.clone()).collect();
+                self.guests.boot(&self.site, work.id, &work.name, &names)
             }
             WorkKind::Shutdown | WorkKind::Save => self.guests.shut_down(self.site.id(), work.id),
             WorkKind::Cancel => {
                 self.guests.kill(self.site.id(), work.id);
                 Ok(())
             }
-            WorkKind::Epilog => work.disks.iter().try_for_each(|disk| self.remove(disk)),
+            WorkKind::Epilog => disks.iter().try_for_each(|disk| self.remove(disk)),
             WorkKind::Delete => {
                 self.guests.kill(self.site.id(), work.id);
-                work.disks.iter().try_for_each(|disk| self.remove(disk))
+                disks.iter().try_for_each(|disk| self.remove(disk))
             }
-            WorkKind::RemoveImage => work.disks.iter().try_for_each(|disk| self.remove_all_of(&disk.rbd)),
+            WorkKind::RemoveImage => disks.iter().try_for_each(|disk| self.remove_all_of(&disk.rbd)),
             other => bail!("no driver for {}", other.word()),
         }
     }

@@ -1,8 +1,9 @@
 //! The objects of OpenNebula at site A that a recovery is about: made through its XML-RPC, on images that really exist.
 
+use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use lab::{Seen, Site, until};
 use one_dr::FrontEnd;
 use one_dr::frontend::{Object, Oned, Power};
@@ -43,6 +44,7 @@ impl Machine {
 }
 
 /// Makes two machines: one with a clone, a persistent and a volatile disk, one on a persistent image alone; and waits until they run.
+/// What is there already, by its name, is used.
 pub(super) fn make(one: &Oned, site: &Site) -> Result<Vec<Machine>> {
     image(one, site, "base-os", "OS", 64, false)?;
     image(one, site, "erp-data", "DATABLOCK", 32, true)?;
@@ -65,9 +67,14 @@ fn image(one: &Oned, site: &Site, name: &str, kind: &str, mib: u64, persistent: 
     let template = template(&format!(
         "NAME=\"{name}\"\nTYPE={kind}\nSIZE={mib}\nFORMAT=raw\nDEV_PREFIX=vd\nPERSISTENT={persists}\n"
     ))?;
+    if one.images()?.iter().any(|image| image.name() == name) {
+        return Ok(());
+    }
     let id = one.allocate_image(&template, DATASTORE, false)?;
     let source = source(one, id)?;
-    site.rbd_text(["create", &source, "--size", &format!("{mib}M")])?;
+    if !site.image_exists(&source)? {
+        site.rbd_text(["create", &source, "--size", &format!("{mib}M")])?;
+    }
     let (pool, image) = source.split_once('/').context("no pool/image")?;
     let stamps = Stamps::new(super::mark(image), mib * MIB);
     fill(&connect::pool(site, pool)?.open(image)?, stamps, stamps.blocks)?;
@@ -78,8 +85,15 @@ fn image(one: &Oned, site: &Site, name: &str, kind: &str, mib: u64, persistent: 
 }
 
 fn source(one: &Oned, id: ImageId) -> Result<String> {
-    let image = one.image(id)?.with_context(|| format!("image {id} is not there"))?;
-    Ok(image.source()?.to_owned())
+    // A real datastore driver takes its time, and the source is known when it is done.
+    Ok(until("the image is made", RUNNING_WITHIN, Path::new("the front-end"), || {
+        let source =
+            one.image(id).ok().flatten().and_then(|image| image.source().ok().map(ToOwned::to_owned));
+        Ok(match source {
+            Some(source) if !source.is_empty() => Seen::Done(source),
+            other => Seen::NotYet(format!("{other:?}")),
+        })
+    })?)
 }
 
 fn vm(one: &Oned, site: &Site, name: &str, its_disks: &str) -> Result<Machine> {
@@ -89,9 +103,15 @@ fn vm(one: &Oned, site: &Site, name: &str, its_disks: &str) -> Result<Machine> {
          GRAPHICS=[TYPE=\"VNC\",LISTEN=\"127.0.0.1\"]\nOS=[ARCH=\"x86_64\"]\n\
          CONTEXT=[NETWORK=\"YES\",PASSWORD=\"s3cret word\",SET_HOSTNAME=\"$NAME\"]\n"
     ))?;
-    let vm = one.allocate_vm(&template, false)?;
-    give(one, Object::Vm(vm))?;
-    let read = until("the VM runs", RUNNING_WITHIN, std::path::Path::new("the front-end"), || {
+    let vm = match one.vms()?.iter().find(|vm| vm.name() == name) {
+        Some(vm) => vm.id(),
+        None => {
+            let vm = one.allocate_vm(&template, false)?;
+            give(one, Object::Vm(vm))?;
+            vm
+        }
+    };
+    let read = until("the VM runs", RUNNING_WITHIN, Path::new("the front-end"), || {
         let read = one.vm(vm).ok().flatten();
         let power = read.as_ref().map(Power::of);
         Ok(match (read, power) {
@@ -106,7 +126,10 @@ fn vm(one: &Oned, site: &Site, name: &str, its_disks: &str) -> Result<Machine> {
     let sources = disks(&read)?;
     let named: Vec<_> = sources.iter().filter_map(|disk| disk.rbd().map(ToString::to_string)).collect();
     for disk in &named {
-        ensure!(site.image_exists(disk)?, "{disk} of VM {vm} is not in the pool");
+        // Of a real front-end the machine is said to run before there is a guest for it.
+        until("the disk is made", RUNNING_WITHIN, Path::new("the front-end"), || {
+            Ok(Seen::when(site.image_exists(disk)?, || format!("{disk} of VM {vm} is not in the pool")))
+        })?;
     }
     Ok(Machine { vm, name: name.to_owned(), disks: named })
 }

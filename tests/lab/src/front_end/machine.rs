@@ -203,7 +203,7 @@ pub(crate) fn deploy(world: &mut World, id: i32, host: i32, datastore: i32) -> R
     let store = chosen.or_else(|| world.datastores.objects.values().find(is_system));
     let store = store.ok_or("No valid system datastore for the VM")?;
     let (store_id, transfer) = (store.at(&["ID"]).to_owned(), store.at(&["TM_MAD"]).to_owned());
-    let store_pool = store.at(&["TEMPLATE", "POOL_NAME"]).to_owned();
+    let of_volatile = volatile(store);
     let host = world.hosts.objects.get(&host).ok_or("Host does not exist")?;
     let (host_id, host_name) = (host.at(&["ID"]).to_owned(), host.at(&["NAME"]).to_owned());
     let port_of = |vm: &Node| vm.number(&["TEMPLATE", "GRAPHICS", "PORT"]);
@@ -229,7 +229,9 @@ pub(crate) fn deploy(world: &mut World, id: i32, host: i32, datastore: i32) -> R
         template.set_data("TM_MAD_SYSTEM", transfer.as_str());
         for disk in template.children_mut().iter_mut().filter(|child| child.name == "DISK") {
             if disk.child("SOURCE").is_none() {
-                disk.set_data("POOL_NAME", store_pool.as_str());
+                of_volatile.iter().for_each(|(key, text)| disk.set_data(key, text.as_str()));
+                let kind = disk.at(&["TYPE"]).to_lowercase();
+                disk.set_data("TYPE", kind);
             }
         }
     }
@@ -263,6 +265,16 @@ pub(crate) fn deploy(world: &mut World, id: i32, host: i32, datastore: i32) -> R
     }
     set_states(vm, (state::ACTIVE, lcm::PROLOG));
     Ok(vec![Job::Drive { vm: id, lcm: lcm::PROLOG, hard: false }])
+}
+
+/// What a volatile disk gets of the system datastore that it is put on.
+fn volatile(store: &Node) -> Vec<(&'static str, String)> {
+    let inherited =
+        ["ALLOW_ORPHANS", "CEPH_HOST", "CEPH_SECRET", "CEPH_USER", "DISK_TYPE", "DRIVER", "POOL_NAME"];
+    let of_template = inherited.into_iter().map(|key| (key, store.at(&["TEMPLATE", key]).to_owned()));
+    let own = [("DATASTORE", "NAME"), ("DATASTORE_ID", "ID"), ("TM_MAD", "TM_MAD")];
+    let of_store = own.into_iter().map(|(key, of)| (key, store.at(&[of]).to_owned()));
+    of_template.chain(of_store).filter(|(_, text)| !text.is_empty()).collect()
 }
 
 /// `one.vm.recover`: 2 retry, 3 delete, 5 delete from the database alone.
