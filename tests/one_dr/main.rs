@@ -1,5 +1,7 @@
 //! one-dr on two real sites: its storage beside the model, by the same scripts.
 
+mod command;
+
 use std::sync::OnceLock;
 use std::time::Duration;
 

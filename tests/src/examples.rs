@@ -1,11 +1,13 @@
 //! The examples of our library, as programs that a reader of the documentation would run.
 
 use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Result, anyhow, ensure};
+
+use crate::programs;
 
 static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
 
@@ -24,11 +26,5 @@ pub fn run<A: AsRef<OsStr>>(name: &str, arguments: impl IntoIterator<Item = A>) 
 
 /// Builds the examples with the cargo that runs us, and answers where they are: beside the tests' own folder.
 fn build() -> Result<PathBuf> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut build = Command::new(cargo);
-    let built = build.args(["build", "--quiet", "--package", "rbd-mirror", "--examples"]).output()?;
-    ensure!(built.status.success(), "the examples do not build: {}", String::from_utf8_lossy(&built.stderr));
-    let own = std::env::current_exe()?;
-    let profile = own.parent().and_then(Path::parent).context("this program lies in no folder of cargo's")?;
-    Ok(profile.join("examples"))
+    Ok(programs::build(&["--package", "rbd-mirror", "--examples"])?.join("examples"))
 }

@@ -28,6 +28,8 @@ pub struct Disk {
     pub rbd: String,
     /// The image that it is a clone of, for a non-persistent disk.
     pub cloned_from: Option<String>,
+    /// `SIZE`, in MiB: what a volatile disk is made of.
+    pub size_mib: Option<i64>,
 }
 
 /// A kind of work.

@@ -296,7 +296,7 @@ pub(crate) fn work(world: &World, job: Job) -> Option<Work> {
         Job::RemoveImage { image } => {
             let node = world.images.get(image).ok()?;
             let rbd = node.at(&["SOURCE"]).to_owned();
-            let disk = Disk { id: 0, rbd, cloned_from: None };
+            let disk = Disk { id: 0, rbd, cloned_from: None, size_mib: node.number(&["SIZE"]) };
             Some(Work {
                 kind: WorkKind::RemoveImage,
                 id: image,
@@ -341,7 +341,7 @@ fn disk_of(vm: i32, disk: &Node) -> Disk {
         (false, "YES") => (format!("{source}-{vm}-{id}"), Some(source.to_owned())),
         _ => (source.to_owned(), None),
     };
-    Disk { id, rbd, cloned_from }
+    Disk { id, rbd, cloned_from, size_mib: disk.number(&["SIZE"]) }
 }
 
 /// What a job comes to, with the driver's answer. Returns what follows.
