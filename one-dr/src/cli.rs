@@ -53,7 +53,7 @@ fn run(cli: &Cli) -> Result<Exit, Failure> {
         Command::Init { files, change, .. } => commands::init::run(&world, files.as_deref(), change),
         Command::Doctor { vms } => commands::doctor::run(&world, vms, cli.place()),
         Command::Status { watch, check, vms } => commands::status::run(&world, vms, *watch, *check),
-        Command::Capture { every, vms } => commands::capture::run(&world, vms, *every),
+        Command::Capture { check, every, vms } => commands::capture::run(&world, vms, *check, *every),
         Command::Plan { verb, detailed_exitcode, move_args } => {
             commands::change::plan(&world, (*verb).into(), move_args, cli.place(), *detailed_exitcode)
         }

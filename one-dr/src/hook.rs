@@ -1,10 +1,12 @@
 //! Programs of the operator's, before and after a run: move a name, tell a phone, stop a load balancer.
 
 use std::io;
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process_group};
 use serde::{Deserialize, Serialize};
 
 use crate::plan::{Plan, Verb};
@@ -20,7 +22,7 @@ pub struct Hook {
     pub verbs: Vec<Verb>,
     /// The program and its arguments; no shell.
     pub command: Vec<String>,
-    /// It is ended after that.
+    /// It is ended after that, with all that it has started.
     #[serde(default = "timeout")]
     pub timeout_seconds: u64,
     /// What its failure means.
@@ -123,6 +125,8 @@ fn one(hook: &Hook, plan: &Plan, run: Option<&str>, exit: Option<u8>) -> Result<
         .env("ONE_DR_TO", plan.site(plan.intent.to))
         .env("ONE_DR_EXIT", exit.map(|exit| exit.to_string()).unwrap_or_default())
         .stdin(Stdio::null())
+        // A group of its own: what it starts is ended with it, and Ctrl-C is for the run.
+        .process_group(0)
         // Standard output is the command's own data.
         .stdout(io::stderr());
     let failed = |source| Error::Start { program: program.clone(), source };
@@ -134,7 +138,7 @@ fn one(hook: &Hook, plan: &Plan, run: Option<&str>, exit: Option<u8>) -> Result<
     }
 }
 
-/// Waits for a program; ends it at its limit.
+/// Waits for a program; ends it, and what it started, at its limit.
 fn ended(child: &mut Child, limit: Duration) -> io::Result<Option<ExitStatus>> {
     let began = Instant::now();
     loop {
@@ -142,10 +146,15 @@ fn ended(child: &mut Child, limit: Duration) -> io::Result<Option<ExitStatus>> {
             return Ok(Some(status));
         }
         if began.elapsed() >= limit {
-            child.kill()?;
+            if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
+                kill_process_group(group, Signal::KILL)?;
+            }
             child.wait()?;
             return Ok(None);
         }
         thread::sleep(Duration::from_millis(20));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::catalog;
 use crate::clock::Moment;
-use crate::frontend::Error as FrontEndError;
+use crate::frontend::{Error as FrontEndError, Group, User};
 use crate::lease;
 use crate::site::{Side, SitePair};
 use crate::storage::{Capacity, Daemon, Error as StorageError, Identity, Lease};
@@ -198,18 +198,28 @@ pub fn observe(pair: &SitePair, scope: &Scope) -> Result<Observation, Error> {
     Ok(seen)
 }
 
-/// The objects of the recovery site's front-end; empty while it is silent.
-fn there(pair: &SitePair, seen: &Observation) -> Result<Capture, Error> {
-    let mut there = Capture::default();
-    if seen.recovery.frontend.answers() {
-        let frontend = pair.frontend(Side::Recovery);
-        there.vms = frontend.vms()?;
-        there.images = frontend.images()?.into();
-        there.networks = frontend.networks()?;
-        there.datastores = frontend.datastores()?;
-        there.templates = frontend.templates()?;
+/// The recovery site's front-end; empty while it is silent.
+#[derive(Default)]
+struct There {
+    objects: Capture,
+    users: Vec<User>,
+    groups: Vec<Group>,
+}
+
+fn there(pair: &SitePair, seen: &Observation) -> Result<There, Error> {
+    if !seen.recovery.frontend.answers() {
+        return Ok(There::default());
     }
-    Ok(there)
+    let frontend = pair.frontend(Side::Recovery);
+    let objects = Capture {
+        vms: frontend.vms()?,
+        images: frontend.images()?.into(),
+        networks: frontend.networks()?,
+        datastores: frontend.datastores()?,
+        templates: frontend.templates()?,
+        ..Capture::default()
+    };
+    Ok(There { objects, users: frontend.users()?, groups: frontend.groups()? })
 }
 
 fn site(pair: &SitePair, side: Side) -> Result<SiteView, Error> {

@@ -5,6 +5,7 @@
 //!   resume ─> journal ─> lease ─> the same steps from the top: each looks first, and is Done where it was done
 //! ```
 
+mod course;
 mod engine;
 mod report;
 

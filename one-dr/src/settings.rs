@@ -1,6 +1,7 @@
 //! What the operator sets: targets, limits of waits, mappings, boot order. Data only.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use opennebula_meta::SiteMap;
@@ -90,6 +91,8 @@ pub struct Limits {
     pub lease_seconds: u64,
     /// The pause between two looks, in milliseconds.
     pub poll_milliseconds: u64,
+    /// How many VMs a front-end is asked for at the same time by a capture.
+    pub captured_at_once: usize,
 }
 
 impl Default for Limits {
@@ -104,11 +107,18 @@ impl Default for Limits {
             settle_seconds: 15,
             lease_seconds: 300,
             poll_milliseconds: 500,
+            captured_at_once: 8,
         }
     }
 }
 
 impl Limits {
+    /// How many VMs are asked for at the same time; at least one.
+    #[must_use]
+    pub fn at_once(&self) -> NonZeroUsize {
+        NonZeroUsize::new(self.captured_at_once).unwrap_or(NonZeroUsize::MIN)
+    }
+
     /// The pause between two looks.
     #[must_use]
     pub fn poll(&self) -> Duration {

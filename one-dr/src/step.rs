@@ -193,12 +193,9 @@ impl Failure {
     #[must_use]
     pub fn is_unreachable(&self) -> bool {
         match self {
-            Self::Storage(error)
-            | Self::Catalog(CatalogError::Storage(error))
-            | Self::Capture(
-                CaptureError::Storage(error) | CaptureError::Catalog(CatalogError::Storage(error)),
-            ) => error.is_unreachable(),
-            Self::FrontEnd(error) | Self::Capture(CaptureError::FrontEnd(error)) => error.is_unreachable(),
+            Self::Storage(error) | Self::Catalog(CatalogError::Storage(error)) => error.is_unreachable(),
+            Self::Capture(error) => error.is_unreachable(),
+            Self::FrontEnd(error) => error.is_unreachable(),
             _ => false,
         }
     }
@@ -207,11 +204,8 @@ impl Failure {
     #[must_use]
     pub fn is_in_doubt(&self) -> bool {
         match self {
-            Self::Storage(error)
-            | Self::Catalog(CatalogError::Storage(error))
-            | Self::Capture(
-                CaptureError::Storage(error) | CaptureError::Catalog(CatalogError::Storage(error)),
-            ) => error.is_in_doubt(),
+            Self::Storage(error) | Self::Catalog(CatalogError::Storage(error)) => error.is_in_doubt(),
+            Self::Capture(error) => error.is_in_doubt(),
             Self::FrontEnd(error) => error.is_in_doubt(),
             _ => false,
         }

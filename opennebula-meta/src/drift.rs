@@ -7,6 +7,7 @@
 //! Not here: asking anybody, and repairing anything.
 
 mod fields;
+mod words;
 
 use std::collections::BTreeMap;
 
@@ -217,6 +218,18 @@ pub enum Drift {
         /// Where and why.
         error: String,
     },
+}
+
+impl Drift {
+    /// Whether a disk's data does not reach the other site any more, or nobody can tell.
+    #[must_use]
+    pub fn is_dangerous(&self) -> bool {
+        match self {
+            Self::Unprotected { kind, .. } => *kind != DiskKind::Swap,
+            Self::DiskReverted { .. } | Self::ProtectionMoved { .. } | Self::Unreadable { .. } => true,
+            _ => false,
+        }
+    }
 }
 
 /// What changed from one capture to the next, and what the later one leaves unprotected (if it knows what is mirrored).

@@ -123,8 +123,11 @@ pub(crate) enum Command {
     Protect(MoveArgs),
     /// The opposite: the replicas are removed.
     Unprotect(MoveArgs),
-    /// Keep what OpenNebula knows at the recovery site.
+    /// Keep what OpenNebula knows at the recovery site. Says what changed since the last time, and what would fail there.
     Capture {
+        /// Exit with 3 if a disk is not mirrored, or something would fail at the recovery site.
+        #[arg(long)]
+        check: bool,
         /// Again and again: 30s, 5m, 1h.
         #[arg(long, value_parser = duration, value_name = "TIME")]
         every: Option<Duration>,

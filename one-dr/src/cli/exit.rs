@@ -3,7 +3,7 @@
 use std::fmt;
 use std::process::ExitCode;
 
-use one_dr::catalog::{CaptureError, Error as CatalogError};
+use one_dr::catalog::CaptureError;
 use one_dr::plan::Error as PlanError;
 use one_dr::run::Error as RunError;
 use one_dr::{Guard, Plan, frontend, observe, storage};
@@ -100,13 +100,7 @@ fn of_run(error: &RunError) -> Exit {
 }
 
 fn of_capture(error: &CaptureError) -> Exit {
-    match error {
-        CaptureError::Storage(error) | CaptureError::Catalog(CatalogError::Storage(error)) => {
-            of_storage(error)
-        }
-        CaptureError::FrontEnd(error) => of_frontend(error),
-        _ => Exit::Error,
-    }
+    if error.is_unreachable() { Exit::Unreachable } else { Exit::Error }
 }
 
 macro_rules! failures {

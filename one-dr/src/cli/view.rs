@@ -1,9 +1,10 @@
 //! What a run tells, for people (progress with what is waited for) or for programs (JSON lines).
 
+use std::collections::BTreeMap;
 use std::io::{self, IsTerminal};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use one_dr::run::{End, Event, Report};
 use one_dr::{Moment, Plan};
 use serde_json::{Value, json};
@@ -11,33 +12,32 @@ use serde_json::{Value, json};
 use super::args::Events;
 use super::output::{out, plain};
 
-/// Shows a run.
+/// Shows a run: a moving line for each step that is under way, since VMs wait side by side.
 pub(crate) struct View {
     plan: Plan,
     events: Option<Events>,
-    bar: ProgressBar,
-    began: std::time::Instant,
+    lines: MultiProgress,
+    under_way: BTreeMap<usize, (ProgressBar, Instant)>,
 }
 
 impl View {
     pub(crate) fn new(plan: &Plan, events: Option<Events>) -> Self {
-        let bar = ProgressBar::new_spinner();
-        // On a terminal it is one moving line; elsewhere every line is printed by itself.
+        // On a terminal they are moving lines; elsewhere every line is printed by itself.
         let target = if io::stderr().is_terminal() {
             ProgressDrawTarget::stderr()
         } else {
             ProgressDrawTarget::hidden()
         };
-        bar.set_draw_target(target);
-        if let Ok(style) = ProgressStyle::with_template("  {spinner} {msg}") {
-            bar.set_style(style);
-        }
-        bar.enable_steady_tick(Duration::from_millis(120));
-        Self { plan: plan.clone(), events, bar, began: std::time::Instant::now() }
+        let lines = MultiProgress::with_draw_target(target);
+        Self { plan: plan.clone(), events, lines, under_way: BTreeMap::new() }
     }
 
     fn say(&self, line: &str) {
-        if self.bar.is_hidden() { eprintln!("{line}") } else { self.bar.println(line) }
+        if self.lines.is_hidden() {
+            eprintln!("{line}");
+        } else if let Err(error) = self.lines.println(line) {
+            eprintln!("{line}  ({error})");
+        }
     }
 
     /// `12 erp-db: demote one-9`
@@ -47,8 +47,31 @@ impl View {
             let name = self.plan.names.get(&vm).map(|name| plain(name)).unwrap_or_default();
             format!("{vm} {name}: ")
         });
-        let site = self.plan.site(step.action.side());
-        format!("{:>3}/{} {site:<8} {}{}", at + 1, self.plan.steps.len(), vm.unwrap_or_default(), step.action)
+        let (site, action) = (self.plan.site(step.action.side()), plain(&step.action.to_string()));
+        format!("{:>3}/{} {site:<8} {}{action}", at + 1, self.plan.steps.len(), vm.unwrap_or_default())
+    }
+
+    fn begin(&mut self, at: usize) {
+        let line = self.lines.add(ProgressBar::new_spinner());
+        if let Ok(style) = ProgressStyle::with_template("  {spinner} {msg}") {
+            line.set_style(style);
+        }
+        line.set_message(self.step(at));
+        line.enable_steady_tick(Duration::from_millis(120));
+        self.under_way.insert(at, (line, Instant::now()));
+    }
+
+    fn update(&self, at: usize, words: String) {
+        if let Some((line, _)) = self.under_way.get(&at) {
+            line.set_message(words);
+        }
+    }
+
+    /// Its line goes. Answers for how long it was there.
+    fn over(&mut self, at: usize) -> Duration {
+        let Some((line, began)) = self.under_way.remove(&at) else { return Duration::ZERO };
+        line.finish_and_clear();
+        began.elapsed()
     }
 
     pub(crate) fn event(&mut self, event: &Event) {
@@ -57,22 +80,24 @@ impl View {
             let _ = out(&(self.described(value).to_string() + "\n"));
         }
         match event {
-            Event::Began { step } => {
-                self.began = std::time::Instant::now();
-                self.bar.set_message(self.step(*step));
-            }
+            Event::Began { step } => self.begin(*step),
             Event::Waiting { step, awaited, limit_seconds, .. } => {
+                let awaited = plain(awaited);
                 let words = format!("{}: waiting: {awaited} (limit {limit_seconds} s)", self.step(*step));
-                if self.bar.is_hidden() { eprintln!("    {words}") } else { self.bar.set_message(words) }
+                if self.lines.is_hidden() { eprintln!("    {words}") } else { self.update(*step, words) }
             }
             Event::Progress { step, done, total } => {
-                self.bar.set_message(format!("{}: {done} of {total} objects", self.step(*step)));
+                self.update(*step, format!("{}: {done} of {total} objects", self.step(*step)));
             }
             Event::Done { step, already } => {
-                let took = if *already { "already so".to_owned() } else { seconds(self.began.elapsed()) };
+                let took = self.over(*step);
+                let took = if *already { "already so".to_owned() } else { seconds(took) };
                 self.say(&format!("  ok  {}  {took}", self.step(*step)));
             }
-            Event::Stopped { step, stop } => self.say(&format!("  --  {}: {stop}", self.step(*step))),
+            Event::Stopped { step, stop } => {
+                self.over(*step);
+                self.say(&format!("  --  {}: {}", self.step(*step), plain(&stop.to_string())));
+            }
         }
     }
 
@@ -90,7 +115,9 @@ impl View {
     }
 
     pub(crate) fn end(&self) {
-        self.bar.finish_and_clear();
+        for (line, _) in self.under_way.values() {
+            line.finish_and_clear();
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 
 use std::fmt;
 use std::num::NonZeroUsize;
+use std::panic::resume_unwind;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -133,8 +134,13 @@ fn decrypted(
         }
     };
     thread::scope(|scope| {
-        for _ in 0..at_once.get().min(listed.len()) {
-            scope.spawn(work);
+        let others = at_once.get().min(listed.len()).saturating_sub(1);
+        let others: Vec<_> = (0..others).map(|_| scope.spawn(work)).collect();
+        work();
+        for other in others {
+            if let Err(panic) = other.join() {
+                resume_unwind(panic);
+            }
         }
     });
     let mut answers = answers.into_inner().unwrap_or_else(PoisonError::into_inner);

@@ -49,6 +49,8 @@ impl Scenario {
             settle_seconds: 15,
             lease_seconds: 300,
             poll_milliseconds: 500,
+            // The k-th call is always the same one.
+            captured_at_once: 1,
         };
         let settings = Settings { limits, ..Settings::default() };
         let pair = SitePair {

@@ -1,6 +1,6 @@
 //! One VM at both sites.
 
-use opennebula_meta::drift::{self, Drift};
+use opennebula_meta::drift;
 use opennebula_meta::id::{DiskId, TemplateId, VmId};
 use opennebula_meta::site_map::Volatile;
 use opennebula_meta::source::{self, Backing, DiskSource, NoRbd};
@@ -8,7 +8,7 @@ use opennebula_meta::vm::DiskKind;
 use opennebula_meta::{Capture, Vm};
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, DiskView, Error, Observation, disk};
+use super::{Answer, DiskView, Error, Observation, There, disk};
 use crate::convert::{convert, global_id};
 use crate::epoch::{self, Epoch};
 use crate::frontend::Power;
@@ -118,9 +118,10 @@ pub(super) fn look(
     pair: &SitePair,
     seen: &Observation,
     captured: Option<&Capture>,
-    there: &Capture,
+    at_b: &There,
     id: VmId,
 ) -> Result<VmView, Error> {
+    let there = &at_b.objects;
     let live = if seen.home.frontend.answers() { pair.frontend(Side::Home).vm(id)? } else { None };
     let live = live.filter(|vm| Power::of(vm) != Power::Done);
     let kept = captured.and_then(|captured| captured.vm(id));
@@ -183,7 +184,7 @@ pub(super) fn look(
         }),
         disks,
         out_of_reach,
-        unmapped: unmapped(pair, seen, captured, there, id)?,
+        unmapped: unmapped(pair, seen, captured, at_b, id),
         drift: live.as_ref().zip(kept).map_or_else(Vec::new, |(live, kept)| drifted(kept, live)),
         home_epoch: epoch(Side::Home)?,
         recovery_epoch: epoch(Side::Recovery)?,
@@ -215,44 +216,19 @@ fn unmapped(
     pair: &SitePair,
     seen: &Observation,
     captured: Option<&Capture>,
-    there: &Capture,
+    at_b: &There,
     id: VmId,
-) -> Result<Vec<String>, Error> {
-    let Some(captured) = captured.filter(|captured| captured.vm(id).is_some()) else { return Ok(Vec::new()) };
-    let inventory = if seen.recovery.frontend.answers() {
-        let frontend = pair.frontend(Side::Recovery);
-        let (users, groups) = (frontend.users()?, frontend.groups()?);
-        let users: Vec<&str> = users.iter().map(|user| user.name.as_str()).collect();
-        let groups: Vec<&str> = groups.iter().map(|group| group.name.as_str()).collect();
-        Some(there.inventory(&users, &groups))
-    } else {
-        None
-    };
-    Ok(convert(captured, &pair.settings, &seen.home.name, id, seen.at, inventory).err().unwrap_or_default())
+) -> Vec<String> {
+    let Some(captured) = captured.filter(|captured| captured.vm(id).is_some()) else { return Vec::new() };
+    let inventory = seen.recovery.frontend.answers().then(|| {
+        let users: Vec<&str> = at_b.users.iter().map(|user| user.name.as_str()).collect();
+        let groups: Vec<&str> = at_b.groups.iter().map(|group| group.name.as_str()).collect();
+        at_b.objects.inventory(&users, &groups)
+    });
+    convert(captured, &pair.settings, &seen.home.name, id, seen.at, inventory).err().unwrap_or_default()
 }
 
 fn drifted(kept: &Vm, live: &Vm) -> Vec<String> {
     let one = |vm: &Vm| Capture { vms: vec![vm.clone()], ..Capture::default() };
-    drift::between(&one(kept), &one(live)).iter().map(words).collect()
-}
-
-/// A change in words. Values are left out: the operator has the front-end for them.
-fn words(drift: &Drift) -> String {
-    match drift {
-        Drift::VmRenamed { from, to, .. } => format!("renamed from {from:?} to {to:?}"),
-        Drift::OwnerChanged { to, .. } => format!("now owned by {}/{}", to.user, to.group),
-        Drift::DiskAdded { disk, .. } => format!("disk {disk} was added"),
-        Drift::DiskGone { disk, .. } => format!("disk {disk} is gone"),
-        Drift::DiskResized { disk, from, to, .. } => format!("disk {disk} grew from {from} to {to} MiB"),
-        Drift::DiskReplaced { disk, .. } => format!("disk {disk} is another one"),
-        Drift::DiskReverted { disk, to, .. } => {
-            format!("disk {disk} was reverted to its snapshot {to}: its protection stayed with the old image")
-        }
-        Drift::SnapshotsChanged { disk, .. } => format!("the snapshots of disk {disk} are others"),
-        Drift::Configuration { fields, .. } => {
-            let paths: Vec<&str> = fields.iter().map(|field| field.path.as_str()).collect();
-            format!("changed: {}", paths.join(", "))
-        }
-        other => format!("{other:?}"),
-    }
+    drift::between(&one(kept), &one(live)).iter().map(ToString::to_string).collect()
 }

@@ -1,17 +1,21 @@
-//! The steps of a run, one after the other: look, journal, act, look again.
+//! The steps of a run: look, journal, act, look again.
+//!
+//! Stage after stage. Within a stage each VM's steps come one after the other, and the VMs wait side by side: fifty guests that
+//! are asked to power off take as long as the slowest. Changes are made one at a time, by one thread: the journal is a line.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::ops::ControlFlow;
+use std::collections::BTreeSet;
+use std::ops::{ControlFlow, Range};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use opennebula_meta::id::VmId;
 use serde::Serialize;
 
-use super::{End, Error, Report, Run, Stop, VmReport};
+use super::course::{Course, Lane, UnderWay};
+use super::{End, Error, Report, Run, Stop};
 use crate::clock::Moment;
 use crate::journal::Phase;
-use crate::step::{Failure, Look, Step, World};
+use crate::step::{Action, Failure, Look, Step, World};
 
 /// What a run tells as it goes on.
 #[derive(Clone, Debug, Serialize)]
@@ -58,9 +62,14 @@ pub enum Event {
     },
 }
 
-/// How a step ended.
-enum Outcome {
-    Done { already: bool },
+/// What a turn at a step came to.
+enum Turn {
+    Done {
+        already: bool,
+    },
+    /// A change was made, or may have been: look again.
+    Acted,
+    Waiting,
     Stopped(Stop),
 }
 
@@ -73,48 +82,13 @@ impl Run<'_> {
         let began = self.pair.clock.now();
         let plan = self.plan.clone();
         let world = World::new(self.pair, &plan);
-        let mut stopped: BTreeMap<VmId, (usize, Stop)> = BTreeMap::new();
-        let mut passed_over: BTreeMap<VmId, Vec<(usize, Stop)>> = BTreeMap::new();
-        let mut all: Option<(usize, Stop)> = None;
-        for (at, step) in plan.steps.iter().enumerate() {
-            let is_out = step.vm.is_some_and(|vm| stopped.contains_key(&vm));
-            // What concerns all waits for all of them.
-            let others = !stopped.is_empty() && (step.vm.is_none() || plan.intent.stop_at_first);
-            if is_out || all.is_some() {
-                continue;
-            }
-            if others {
-                match step.vm {
-                    Some(vm) => _ = stopped.insert(vm, (at, Stop::Others)),
-                    // A pause between groups does not matter to who is left; a capture without all would be half of one.
-                    None if matches!(step.action, crate::step::Action::Pause { .. }) => {}
-                    None => all = Some((at, Stop::Others)),
-                }
-                continue;
-            }
-            if self.is_asked_to_stop() {
-                self.record(Some(at), Phase::Stopped, Stop::Asked.to_string(), None)?;
-                tell(&Event::Stopped { step: at, stop: Stop::Asked });
-                all = Some((at, Stop::Asked));
-                continue;
-            }
-            tell(&Event::Began { step: at });
-            match self.carry_out(&world, at, step, &mut tell)? {
-                Outcome::Done { already } => tell(&Event::Done { step: at, already }),
-                Outcome::Stopped(stop) => {
-                    self.record(Some(at), Phase::Stopped, stop.to_string(), None)?;
-                    tell(&Event::Stopped { step: at, stop: stop.clone() });
-                    match (step.vm, step.optional) {
-                        // The operator's word counts for all, for a step that could be left out too.
-                        _ if stop == Stop::Asked => all = Some((at, stop)),
-                        (Some(vm), true) => passed_over.entry(vm).or_default().push((at, stop)),
-                        (Some(vm), false) => _ = stopped.insert(vm, (at, stop)),
-                        (None, _) => all = Some((at, stop)),
-                    }
-                }
-            }
+        let mut course = Course::new(plan.intent.stop_at_first);
+        let mut first = 0;
+        for stage in plan.steps.chunk_by(|a, b| a.stage == b.stage && a.vm.is_none() == b.vm.is_none()) {
+            self.stage(&world, &mut course, first..first + stage.len(), &mut tell)?;
+            first += stage.len();
         }
-        let end = if stopped.is_empty() && all.is_none() { End::Done } else { End::Stopped };
+        let end = course.end();
         if end == End::Done {
             self.record(None, Phase::Finished, "", None)?;
         }
@@ -122,15 +96,8 @@ impl Run<'_> {
         let report = Report {
             run: self.id.clone(),
             end,
-            vms: vms
-                .into_iter()
-                .map(|vm| VmReport {
-                    vm,
-                    stopped: stopped.remove(&vm),
-                    passed_over: passed_over.remove(&vm).unwrap_or_default(),
-                })
-                .collect(),
-            stopped: all,
+            vms: vms.into_iter().map(|vm| course.of(vm)).collect(),
+            stopped: course.all,
             began,
             ended: self.pair.clock.now(),
             notes: self.notes(),
@@ -158,92 +125,159 @@ impl Run<'_> {
         self.lease.keep(self.pair).map_err(super::lease_error)
     }
 
-    fn carry_out(
+    /// The steps of a stage: a lane for each VM. Every lane goes as far as it can without waiting; then all wait together.
+    fn stage(
+        &mut self,
+        world: &World<'_>,
+        course: &mut Course,
+        steps: Range<usize>,
+        tell: &mut (impl FnMut(&Event) + Send),
+    ) -> Result<(), Error> {
+        let mut lanes = Lane::of(&world.plan.steps, steps);
+        lanes.retain(|lane| lane.vm.is_none_or(|vm| !course.stopped.contains_key(&vm)));
+        loop {
+            for lane in &mut lanes {
+                self.advance(world, course, lane, tell)?;
+            }
+            lanes.retain(|lane| !lane.steps.is_empty());
+            if lanes.is_empty() || course.all.is_some() {
+                return Ok(());
+            }
+            self.pair.clock.sleep(self.pair.settings.limits.poll());
+        }
+    }
+
+    /// Takes a lane as far as it goes without waiting.
+    fn advance(
+        &mut self,
+        world: &World<'_>,
+        course: &mut Course,
+        lane: &mut Lane,
+        tell: &mut (impl FnMut(&Event) + Send),
+    ) -> Result<(), Error> {
+        while course.all.is_none()
+            && let Some((at, step)) = lane.next(world.plan)
+        {
+            if course.holds_up(step) {
+                // A pause between groups does not matter to who is left.
+                if matches!(step.action, Action::Pause { .. }) {
+                    lane.done();
+                } else {
+                    course.stop(at, step, Stop::Others);
+                    lane.steps.clear();
+                }
+                continue;
+            }
+            let turn = match &mut lane.under_way {
+                None if self.is_asked_to_stop() => Turn::Stopped(Stop::Asked),
+                None => {
+                    tell(&Event::Began { step: at });
+                    lane.under_way = Some(self.begin(at, step)?);
+                    continue;
+                }
+                Some(under_way) => self.turn(world, at, step, under_way, tell)?,
+            };
+            match turn {
+                Turn::Acted => {}
+                Turn::Waiting => return Ok(()),
+                Turn::Done { already } => {
+                    tell(&Event::Done { step: at, already });
+                    lane.done();
+                }
+                Turn::Stopped(stop) => {
+                    self.record(Some(at), Phase::Stopped, stop.to_string(), None)?;
+                    tell(&Event::Stopped { step: at, stop: stop.clone() });
+                    if course.stop(at, step, stop) {
+                        lane.done();
+                    } else {
+                        lane.steps.clear();
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, at: usize, step: &Step) -> Result<UnderWay, Error> {
+        let began = match self.began(at) {
+            Some(began) => began,
+            None => {
+                self.record(Some(at), Phase::Began, step.action.to_string(), None)?;
+                self.pair.clock.now()
+            }
+        };
+        // A wait is counted from when this process began it: the time between two processes is nobody's.
+        let since = self.pair.clock.now();
+        Ok(UnderWay { began, since, acted: false, in_doubt: None, told: String::new() })
+    }
+
+    /// One look at a step, and the change it calls for.
+    fn turn(
         &mut self,
         world: &World<'_>,
         at: usize,
         step: &Step,
+        now: &mut UnderWay,
         tell: &mut (impl FnMut(&Event) + Send),
-    ) -> Result<Outcome, Error> {
+    ) -> Result<Turn, Error> {
         let clock = self.pair.clock.clone();
-        let limits = self.pair.settings.limits.clone();
-        let began = match self.began(at) {
-            Some(began) => began,
-            None => {
-                let text = step.action.to_string();
-                self.record(Some(at), Phase::Began, text, None)?;
-                clock.now()
-            }
+        self.keep_lease()?;
+        let look = match step.look(world, now.began) {
+            Ok(look) => look,
+            Err(failure) if failure.is_unreachable() => Look::Waiting(failure.to_string()),
+            Err(failure) => return Ok(Turn::Stopped(Stop::Failed { reason: failure.to_string() })),
         };
-        let limit = Duration::from_secs(step.limit_seconds);
-        // A wait is counted from when this process began it: the time between two processes is nobody's.
-        let mut since = clock.now();
-        let (mut acted, mut in_doubt) = (false, None::<String>);
-        let mut told = String::new();
-        loop {
-            self.keep_lease()?;
-            let look = match step.look(world, began) {
-                Ok(look) => look,
-                Err(failure) if failure.is_unreachable() => Look::Waiting(failure.to_string()),
-                Err(failure) => return Ok(Outcome::Stopped(Stop::Failed { reason: failure.to_string() })),
-            };
-            let awaited = match look {
-                Look::Done => {
-                    let already = !acted && in_doubt.is_none();
-                    self.record(Some(at), Phase::Done, if already { "already so" } else { "" }, None)?;
-                    return Ok(Outcome::Done { already });
-                }
-                Look::Blocked(reason) => return Ok(Outcome::Stopped(Stop::Blocked { reason })),
-                Look::Waiting(awaited) => awaited,
-                Look::Ready if in_doubt.is_some() => {
-                    let settle = Duration::from_secs(limits.settle_seconds);
-                    if clock.now().since(since) >= settle {
-                        let reason = in_doubt.unwrap_or_default();
-                        return Ok(Outcome::Stopped(Stop::InDoubt { reason }));
+        let awaited = match look {
+            Look::Done => {
+                let already = !now.acted && now.in_doubt.is_none();
+                self.record(Some(at), Phase::Done, if already { "already so" } else { "" }, None)?;
+                return Ok(Turn::Done { already });
+            }
+            Look::Blocked(reason) => return Ok(Turn::Stopped(Stop::Blocked { reason })),
+            Look::Waiting(awaited) => awaited,
+            Look::Ready => {
+                if let Some(reason) = &now.in_doubt {
+                    let settle = Duration::from_secs(self.pair.settings.limits.settle_seconds);
+                    if clock.now().since(now.since) >= settle {
+                        return Ok(Turn::Stopped(Stop::InDoubt { reason: reason.clone() }));
                     }
                     "the effect of a call whose answer was lost".to_owned()
-                }
-                Look::Ready if acted => "the effect of what was done".to_owned(),
-                Look::Ready => {
+                } else if now.acted {
+                    "the effect of what was done".to_owned()
+                } else {
+                    let changed = self.change(world, at, step, tell)?;
                     // The limit is the wait's. What was waited for before a change does not shorten the wait after it.
-                    match self.change(world, at, step, tell)? {
+                    match changed {
                         Ok(()) => {
-                            acted = true;
-                            since = clock.now();
-                            continue;
+                            (now.acted, now.since) = (true, clock.now());
+                            return Ok(Turn::Acted);
                         }
                         Err(failure) if failure.is_in_doubt() => {
-                            in_doubt = Some(failure.to_string());
-                            since = clock.now();
-                            continue;
+                            (now.in_doubt, now.since) = (Some(failure.to_string()), clock.now());
+                            return Ok(Turn::Acted);
                         }
                         Err(failure) if failure.is_not_yet() || failure.is_unreachable() => {
                             failure.to_string()
                         }
                         Err(failure) => {
-                            return Ok(Outcome::Stopped(Stop::Failed { reason: failure.to_string() }));
+                            return Ok(Turn::Stopped(Stop::Failed { reason: failure.to_string() }));
                         }
                     }
                 }
-            };
-            if clock.now().since(since) >= limit {
-                return Ok(Outcome::Stopped(Stop::Wait { awaited, since, limit }));
             }
-            if self.is_asked_to_stop() {
-                return Ok(Outcome::Stopped(Stop::Asked));
-            }
-            if told != awaited {
-                let event = Event::Waiting {
-                    step: at,
-                    awaited: awaited.clone(),
-                    since,
-                    limit_seconds: step.limit_seconds,
-                };
-                tell(&event);
-                told = awaited;
-            }
-            clock.sleep(limits.poll());
+        };
+        let (since, limit) = (now.since, Duration::from_secs(step.limit_seconds));
+        if clock.now().since(since) >= limit {
+            return Ok(Turn::Stopped(Stop::Wait { awaited, since, limit }));
         }
+        if self.is_asked_to_stop() {
+            return Ok(Turn::Stopped(Stop::Asked));
+        }
+        if now.told != awaited {
+            now.told.clone_from(&awaited);
+            tell(&Event::Waiting { step: at, awaited, since, limit_seconds: step.limit_seconds });
+        }
+        Ok(Turn::Waiting)
     }
 
     /// One change, between two lines of the journal.

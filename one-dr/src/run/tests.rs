@@ -2,6 +2,7 @@
 
 mod faults;
 mod hand;
+mod lanes;
 mod operators;
 mod order;
 mod races;

@@ -86,7 +86,7 @@ pub(super) fn act(world: &World<'_>, vm: Option<VmId>, action: &Action) -> Resul
         Action::Capture { vms } => {
             let now = pair.clock.now();
             let shelf = pair.storage(Side::Recovery);
-            let version = catalog::refresh(pair, &shelf, vms, now)?;
+            let version = catalog::refresh(pair, &shelf, vms, now)?.version;
             world.forget_record();
             Some(version.address)
         }

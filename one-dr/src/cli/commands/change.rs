@@ -147,7 +147,12 @@ fn finished(world: &World, plan: &Plan, report: &Report) -> Result<Exit, Failure
                 .map(|vm| {
                     let name = plan.names.get(&vm.vm).cloned().unwrap_or_default();
                     let stop = vm.stopped.as_ref().map(|(_, stop)| stop.to_string());
-                    let end = if stop.is_some() { "stopped" } else { "done" };
+                    let end = match (&stop, &report.stopped) {
+                        (Some(_), _) => "stopped",
+                        // What stopped concerned all of them.
+                        (None, Some(_)) => "unfinished",
+                        (None, None) => "done",
+                    };
                     vec![vm.vm.to_string(), name, end.to_owned(), stop.unwrap_or_default()]
                 })
                 .collect(),
