@@ -1,6 +1,9 @@
 //! one-dr on two real sites: its storage beside the model, by the same scripts.
 
 mod command;
+mod exits;
+mod kills;
+mod witness;
 
 use std::sync::OnceLock;
 use std::time::Duration;

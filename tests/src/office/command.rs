@@ -150,6 +150,24 @@ impl Spawned {
         }
     }
 
+    /// Waits until it has printed so many lines on standard output, or ends; answers whether it has ended.
+    ///
+    /// # Errors
+    /// If it takes longer.
+    pub fn wait_for_lines(&mut self, count: usize, within: Duration) -> Result<bool> {
+        let until = Instant::now() + within;
+        loop {
+            let ended = self.child.try_wait()?.is_some();
+            let heard = self.out.lock();
+            if ended || heard.lines().count() >= count {
+                return Ok(ended);
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            ensure!(!left.is_zero(), "one-dr never printed {count} lines: {heard}{}", self.err.lock());
+            drop(self.out.more.wait_timeout(heard, left.min(Duration::from_millis(100))));
+        }
+    }
+
     /// SIGKILL, now.
     ///
     /// # Errors
