@@ -186,6 +186,11 @@ impl Document {
         Element { document: self, at }
     }
 
+    /// Whether this is a clone of that.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// The root element.
     #[must_use]
     pub fn root(&self) -> Element<'_> {
@@ -392,41 +397,13 @@ impl<'a> Element<'a> {
         self.at
     }
 
-    /// This element, to keep.
-    pub(crate) fn anchor(self) -> Anchor {
-        Anchor { document: self.document.clone(), at: self.at }
+    /// The document that it is of.
+    pub(crate) fn document(self) -> &'a Document {
+        self.document
     }
 
     fn entry(self) -> Entry {
         self.document.0.entry(self.at)
-    }
-}
-
-/// An element with its document, to keep.
-#[derive(Clone)]
-pub(crate) struct Anchor {
-    document: Document,
-    at: u32,
-}
-
-impl Anchor {
-    pub(crate) fn element(&self) -> Element<'_> {
-        Element { document: &self.document, at: self.at }
-    }
-}
-
-impl PartialEq for Anchor {
-    fn eq(&self, other: &Self) -> bool {
-        let (one, other) = (self.element(), other.element());
-        one.path() == other.path() && one.text() == other.text()
-    }
-}
-
-impl Eq for Anchor {}
-
-impl Debug for Anchor {
-    fn fmt(&self, f: &mut Formatter<'_>) -> Fmt {
-        self.element().fmt(f)
     }
 }
 

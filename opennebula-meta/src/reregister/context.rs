@@ -58,7 +58,7 @@ fn dollar(job: &mut Job<'_>, context: Element<'_>, field: Element<'_>, vector: &
         let now = base64(field.text().as_bytes());
         let path = field.path();
         job.changes.push(Change::dropped(field, Reason::ContextVariable));
-        job.changes.push(Change::added(format!("{path}_BASE64"), Reason::ContextVariable, &now));
+        job.changes.push(Change::added(&format!("{path}_BASE64"), Reason::ContextVariable, &now));
         vector.push(Key::literal("START_SCRIPT_BASE64"), now);
         return;
     }

@@ -41,7 +41,7 @@ impl NewImage {
             for value in self.template.all_mut("SIZE") {
                 *value = Value::Single(size.to_string());
             }
-            self.changes.push(Change::named("SIZE".to_owned(), Reason::Asked, &was, Some(&size.to_string())));
+            self.changes.push(Change::named("SIZE", Reason::Asked, &was, Some(&size.to_string())));
         }
         self
     }
@@ -138,7 +138,7 @@ pub(super) fn build(job: &mut Job<'_>, origin: Origin<'_>) -> Option<NewImage> {
     // Without it the default of B's oned.conf decides between vda and sda in the guest.
     match prefix {
         Some(prefix) => single("DEV_PREFIX", prefix),
-        None => inner.changes.push(Change::added("DEV_PREFIX".to_owned(), Reason::Assumed, "")),
+        None => inner.changes.push(Change::added("DEV_PREFIX", Reason::Assumed, "")),
     }
     let own = origin.kind != DiskKind::Clone;
     if own && let Some(fs) = stated("FS") {

@@ -19,8 +19,7 @@ use crate::{
 
 /// See [`super::vm`].
 pub(super) fn convert(vm: &Vm, images: &Images, site_map: &SiteMap) -> Result<NewVm, Error> {
-    let mut job = Job::new(site_map);
-    job.changes.reserve(256);
+    let mut job = Job::expecting(site_map, 256);
     let name = format!("{}{}", vm.name(), site_map.name_suffix);
     job.check_name(&name);
     if name != vm.name() {
