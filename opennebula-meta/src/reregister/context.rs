@@ -25,7 +25,7 @@ pub(super) fn context(job: &mut Job<'_>, vm: &Vm, images: &Images) -> Option<Vec
                 files(job, field, images, &mut vector);
                 continue;
             }
-            _ if is_of_a_card(name) && written => Some(Reason::FromNetwork),
+            _ if written && is_of_a_card(name) => Some(Reason::FromNetwork),
             _ if is_of_a_device(name) => Some(Reason::OfTheHost),
             _ if is_cipher_text(vm, name, text) => Some(Reason::CipherText),
             _ => None,

@@ -35,8 +35,6 @@ pub(super) fn convert(vm: &Vm, images: &Images, site_map: &SiteMap) -> Result<Ne
         }
     }
 
-    let mut template = Template::with_capacity(64);
-    template.push_single(Key::literal("NAME"), name.clone());
     let mut rest = Template::with_capacity(64);
     let (registrations, disk_numbers) = disks(&mut job, vm, images, &mut rest);
     let groups = security_groups(vm);
@@ -96,7 +94,8 @@ pub(super) fn convert(vm: &Vm, images: &Images, site_map: &SiteMap) -> Result<Ne
 
     clusters(&mut job, vm, &mut rest);
     rest.sort();
-    template.append(rest);
+    let mut template = rest;
+    template.insert_first(Key::literal("NAME"), Value::Single(name.clone()));
     job.edit(&mut template, &site_map.vm);
     job.check(&template);
     let owner = job.owner(&vm.owner());
