@@ -261,11 +261,11 @@ impl<'a> Job<'a> {
         self.problems.push(problem);
     }
 
-    /// The owner at B.
-    fn owner(&mut self, owner: &Owner) -> Owner {
+    /// The owner at B of what this user and group own at A.
+    fn owner(&mut self, (user, group): (&str, &str)) -> Owner {
         let map = self.map;
-        let user = self.take(map.user(&owner.user)).unwrap_or_default();
-        let group = self.take(map.group(&owner.group)).unwrap_or_default();
+        let user = self.take(map.user(user)).unwrap_or_default();
+        let group = self.take(map.group(group)).unwrap_or_default();
         Owner { user, group }
     }
 

@@ -23,8 +23,8 @@ pub(super) struct Origin<'a> {
     pub(super) kind: DiskKind,
     pub(super) id: Option<DiskId>,
     pub(super) size: Mebibytes,
-    /// At A.
-    pub(super) owner: Owner,
+    /// At A: user and group.
+    pub(super) owner: (&'a str, &'a str),
     pub(super) permissions: Option<Permissions>,
     /// At A, by name.
     pub(super) datastore: &'a str,
@@ -90,7 +90,7 @@ fn try_convert(job: &mut Job<'_>, image: &Image) -> Option<NewImage> {
             kind,
             id: None,
             size: size?,
-            owner: image.owner(),
+            owner: Owner::names(image.root()),
             permissions: permissions?,
             datastore: image.datastore(),
         },
@@ -101,7 +101,7 @@ fn try_convert(job: &mut Job<'_>, image: &Image) -> Option<NewImage> {
 pub(super) fn build(job: &mut Job<'_>, origin: Origin<'_>) -> Option<NewImage> {
     let map = job.map;
     let mut inner = Job::new(map);
-    let owner = inner.owner(&origin.owner);
+    let owner = inner.owner(origin.owner);
     let datastore = inner.take(map.datastore(origin.datastore));
     let word = origin.image_type.word().filter(|_| origin.image_type.is_disk());
     if word.is_none() {

@@ -11,6 +11,7 @@ use crate::{
     document::{Element, Error as DocumentError, Why},
     id::{ClusterId, DiskId, ImageId, NicId},
     image::Images,
+    owner::Owner,
     site_map::SiteMap,
     source,
     template::{Key, Template, Value, Vector},
@@ -98,7 +99,7 @@ pub(super) fn convert(vm: &Vm, images: &Images, site_map: &SiteMap) -> Result<Ne
     template.insert_first(Key::literal("NAME"), Value::Single(name.clone()));
     job.edit(&mut template, &site_map.vm);
     job.check(&template);
-    let owner = job.owner(&vm.owner());
+    let owner = job.owner(Owner::names(vm.root()));
     let permissions = job.take(vm.permissions()).flatten();
     let changes = job.finish()?;
     Ok(NewVm { name, template, images: registrations, after: calls(&owner, permissions), changes })

@@ -18,8 +18,8 @@ enum Token {
     Open { name: usize },
     /// `<NAME>value</NAME>`
     Leaf { name: usize, from: usize, to: usize, stated: bool, end: usize },
-    /// `</NAME>` of the innermost open element.
-    Close { end: usize },
+    /// `</`
+    Close,
 }
 
 impl<R: BufRead> Window<R> {
@@ -35,8 +35,7 @@ impl<R: BufRead> Window<R> {
         let raw = self.object();
         loop {
             let bytes = self.bytes().get(*at..).unwrap_or_default();
-            let open = builder.innermost().and_then(|name| name.of(raw)).unwrap_or_default();
-            let Some(token) = token(bytes, open.as_bytes(), self.has_returns) else { return Ok(()) };
+            let Some(token) = token(bytes, self.has_returns) else { return Ok(()) };
             let named = |name: usize| Named {
                 raw,
                 name: self.span(*at + 1, *at + 1 + name),
@@ -51,10 +50,14 @@ impl<R: BufRead> Window<R> {
                     builder.leaf(named(name), self.span(*at + from, *at + to), stated)?;
                     *at += end;
                 }
-                Token::Close { .. } if builder.depth() == 1 => return Ok(()),
-                Token::Close { end } => {
+                Token::Close => {
+                    let open = builder.innermost().and_then(|name| name.of(raw)).unwrap_or_default();
+                    let tag = bytes.get(2..).unwrap_or_default();
+                    if builder.depth() == 1 || !closes(tag, open.as_bytes()) {
+                        return Ok(());
+                    }
                     builder.close();
-                    *at += end;
+                    *at += open.len() + 3;
                 }
             }
         }
@@ -62,11 +65,11 @@ impl<R: BufRead> Window<R> {
 }
 
 #[inline]
-fn token(bytes: &[u8], open: &[u8], has_returns: bool) -> Option<Token> {
+fn token(bytes: &[u8], has_returns: bool) -> Option<Token> {
     const CDATA: &[u8] = b"<![CDATA[";
     let tag = bytes.strip_prefix(b"<")?;
-    if let Some(tag) = tag.strip_prefix(b"/") {
-        return closes(tag, open).then_some(Token::Close { end: open.len() + 3 });
+    if tag.first() == Some(&b'/') {
+        return Some(Token::Close);
     }
     let length = tag.iter().position(|byte| !OF_NAME[usize::from(*byte)])?;
     let (name, behind) = tag.split_at_checked(length)?;
