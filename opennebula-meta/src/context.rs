@@ -42,23 +42,23 @@ pub fn dollars(value: &str) -> impl Iterator<Item = Dollar<'_>> {
     })
 }
 
-/// The `N` and the rest of `ETHn_...` or `PCIn_...`, attributes that OpenNebula writes for its cards.
-fn numbered<'a>(key: &'a str, prefix: &str) -> Option<(u32, &'a str)> {
-    let rest = key.strip_prefix(prefix)?;
-    let (number, rest) = rest.split_once('_')?;
-    Some((number.parse().ok()?, rest))
+/// Whether a name is `ETHn_...` or `PCIn_...`, attributes that OpenNebula writes for its cards.
+fn is_numbered(key: &str, prefix: &str) -> bool {
+    let Some(rest) = key.strip_prefix(prefix) else { return false };
+    let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+    rest.as_bytes().get(digits) == Some(&b'_') && rest.get(..digits).is_some_and(|n| n.parse::<u32>().is_ok())
 }
 
 /// Whether OpenNebula writes this attribute for a network card (`ETH0_IP`, `ETH1_ALIAS0_MAC`).
 #[must_use]
 pub fn is_of_a_card(key: &str) -> bool {
-    numbered(key, "ETH").is_some()
+    is_numbered(key, "ETH")
 }
 
 /// Whether OpenNebula writes this attribute for a PCI device (`PCI0_ADDRESS`).
 #[must_use]
 pub fn is_of_a_device(key: &str) -> bool {
-    numbered(key, "PCI").is_some()
+    is_numbered(key, "PCI")
 }
 
 /// Whether a value looks like the cipher text that OpenNebula shows for an encrypted attribute: base64 of whole

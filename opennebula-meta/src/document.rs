@@ -50,7 +50,7 @@ pub struct Document(Arc<Tree>);
 /// What was read.
 #[derive(Debug)]
 struct Tree {
-    /// Names and values, and some markup between them; [`Entry`] holds the spans.
+    /// What was written, and the values that were not written as they are; [`Entry`] holds the spans.
     text: String,
     /// In document order; the root is the first and always there.
     entries: Vec<Entry>,
@@ -66,6 +66,21 @@ struct Span {
     to: u32,
 }
 
+impl Span {
+    fn new(from: usize, to: usize) -> Self {
+        Self { from: narrow(from), to: narrow(to) }
+    }
+
+    fn of(self, text: &str) -> Option<&str> {
+        text.get(index(self.from)..index(self.to))
+    }
+
+    /// The same, with this text put before.
+    fn behind(self, text: &str) -> Self {
+        Self::new(index(self.from) + text.len(), index(self.to) + text.len())
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     name: Span,
@@ -73,9 +88,8 @@ struct Entry {
     hash: u32,
     value: Span,
     parent: u32,
-    /// 0, which is the root and nobody's child, stands for none.
-    first_child: u32,
-    next: u32,
+    /// Behind the last element below: there stands the next sibling, if there is one. The first child is the next entry.
+    end: u32,
     /// From the document's start.
     offset: u32,
     /// How many siblings of the same name stand right before it.
@@ -106,6 +120,31 @@ pub(crate) const fn name_hash(name: &[u8]) -> u32 {
 
 fn index(at: u32) -> usize {
     usize::try_from(at).unwrap_or(usize::MAX)
+}
+
+fn narrow(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
+}
+
+/// Names from the root to this entry.
+fn path(entries: &[Entry], text: &str, at: u32) -> String {
+    let mut path = String::with_capacity(48);
+    write_path(entries, text, at, &mut path);
+    path
+}
+
+fn write_path(entries: &[Entry], text: &str, at: u32, path: &mut String) {
+    let Some(entry) = entries.get(index(at)) else { return };
+    if at != 0 {
+        write_path(entries, text, entry.parent, path);
+        path.push('/');
+    }
+    path.push_str(entry.name.of(text).unwrap_or_default());
+    if entry.repeated {
+        path.push('[');
+        path.push_str(&entry.ordinal.to_string());
+        path.push(']');
+    }
 }
 
 impl Document {
@@ -147,6 +186,11 @@ impl Document {
         Element { document: self, at }
     }
 
+    /// Whether this is a clone of that.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// The root element.
     #[must_use]
     pub fn root(&self) -> Element<'_> {
@@ -169,7 +213,7 @@ impl Document {
 
 impl Tree {
     fn slice(&self, span: Span) -> &str {
-        self.text.get(index(span.from)..index(span.to)).unwrap_or_default()
+        span.of(&self.text).unwrap_or_default()
     }
 
     fn entry(&self, at: u32) -> Entry {
@@ -185,36 +229,16 @@ impl Tree {
     #[inline]
     fn child(&self, at: u32, name: &str) -> Option<u32> {
         let hash = name_hash(name.as_bytes());
-        let mut child = self.entries.get(index(at))?.first_child;
-        while child != 0 {
+        let end = self.entries.get(index(at))?.end;
+        let mut child = at + 1;
+        while child < end {
             let entry = self.entries.get(index(child))?;
             if entry.hash == hash && self.slice(entry.name) == name {
                 return Some(child);
             }
-            child = entry.next;
+            child = entry.end;
         }
         None
-    }
-
-    /// Names from the root to this entry.
-    fn path(&self, at: u32) -> String {
-        let mut path = String::with_capacity(48);
-        self.write_path(at, &mut path);
-        path
-    }
-
-    fn write_path(&self, at: u32, path: &mut String) {
-        let entry = self.entry(at);
-        if at != 0 {
-            self.write_path(entry.parent, path);
-            path.push('/');
-        }
-        path.push_str(self.slice(entry.name));
-        if entry.repeated {
-            path.push('[');
-            path.push_str(&entry.ordinal.to_string());
-            path.push(']');
-        }
     }
 }
 
@@ -260,7 +284,7 @@ impl<'a> Element<'a> {
     /// Whether nothing is below this element.
     #[must_use]
     pub fn is_leaf(self) -> bool {
-        self.entry().first_child == 0
+        self.entry().end <= self.at + 1
     }
 
     /// Whether a value was written, if only an empty one: `<K><![CDATA[]]></K>`, as opposed to `<K/>`.
@@ -272,10 +296,10 @@ impl<'a> Element<'a> {
     /// The elements below, in order.
     pub fn children(self) -> impl Iterator<Item = Element<'a>> + use<'a> {
         let document = self.document;
-        let mut at = self.entry().first_child;
+        let (mut at, end) = (self.at + 1, self.entry().end);
         iter::from_fn(move || {
-            let child = (at != 0).then_some(Element { document, at })?;
-            at = child.entry().next;
+            let child = (at < end).then_some(Element { document, at })?;
+            at = child.entry().end;
             Some(child)
         })
     }
@@ -365,7 +389,7 @@ impl<'a> Element<'a> {
     /// Names from the root; see [`Place::path`].
     #[must_use]
     pub fn path(self) -> String {
-        self.document.0.path(self.at)
+        path(&self.document.0.entries, &self.document.0.text, self.at)
     }
 
     /// A number by which [`Document::at`] finds this element again.
@@ -373,41 +397,13 @@ impl<'a> Element<'a> {
         self.at
     }
 
-    /// This element, to keep.
-    pub(crate) fn anchor(self) -> Anchor {
-        Anchor { document: self.document.clone(), at: self.at }
+    /// The document that it is of.
+    pub(crate) fn document(self) -> &'a Document {
+        self.document
     }
 
     fn entry(self) -> Entry {
         self.document.0.entry(self.at)
-    }
-}
-
-/// An element with its document, to keep.
-#[derive(Clone)]
-pub(crate) struct Anchor {
-    document: Document,
-    at: u32,
-}
-
-impl Anchor {
-    pub(crate) fn element(&self) -> Element<'_> {
-        Element { document: &self.document, at: self.at }
-    }
-}
-
-impl PartialEq for Anchor {
-    fn eq(&self, other: &Self) -> bool {
-        let (one, other) = (self.element(), other.element());
-        one.path() == other.path() && one.text() == other.text()
-    }
-}
-
-impl Eq for Anchor {}
-
-impl Debug for Anchor {
-    fn fmt(&self, f: &mut Formatter<'_>) -> Fmt {
-        self.element().fmt(f)
     }
 }
 

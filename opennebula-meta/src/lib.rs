@@ -79,7 +79,7 @@
 //!     println!("one.image.allocate in {:?}: {}", image.datastore, image.template.to_xml()?);
 //! }
 //! print!("{}", there.template.to_text()?);
-//! for change in &there.changes {
+//! for change in there.changes.iter() {
 //!     println!("{change}");
 //! }
 //! # Ok::<(), Box<dyn std::error::Error>>(())

@@ -20,8 +20,14 @@ impl Owner {
     /// The owner of a document's object.
     #[must_use]
     pub fn of(root: Element<'_>) -> Self {
-        let name = |field| root.value(field).unwrap_or_default().to_owned();
-        Self { user: name("UNAME"), group: name("GNAME") }
+        let (user, group) = Self::names(root);
+        Self { user: user.to_owned(), group: group.to_owned() }
+    }
+
+    /// As [`of`](Self::of): user and group.
+    pub(crate) fn names(root: Element<'_>) -> (&str, &str) {
+        let name = |field| root.value(field).unwrap_or_default();
+        (name("UNAME"), name("GNAME"))
     }
 }
 

@@ -60,7 +60,7 @@ use crate::{
     vm::{DiskKind, Vm},
 };
 
-pub use change::{Change, Reason, What};
+pub use change::{Change, Changes, Reason, What};
 
 /// A VM for site B.
 #[derive(Clone, Debug, PartialEq)]
@@ -74,7 +74,7 @@ pub struct NewVm {
     /// Calls to make once the VM is there, in this order.
     pub after: Vec<Call>,
     /// Every field that was left out, changed or added, and why.
-    pub changes: Vec<Change>,
+    pub changes: Changes,
 }
 
 /// An image for site B: the registration of a replica.
@@ -97,7 +97,7 @@ pub struct NewImage {
     /// Calls to make once the image is there, in this order.
     pub after: Vec<Call>,
     /// Every field of the image at A that was left out, changed or added, and why.
-    pub changes: Vec<Change>,
+    pub changes: Changes,
 }
 
 /// A call to make after an object is there; its number is known only then.
@@ -210,13 +210,18 @@ pub fn clashes<'a>(images: impl IntoIterator<Item = &'a NewImage>) -> Vec<(&'a N
 /// What a conversion collects.
 struct Job<'a> {
     map: &'a SiteMap,
-    changes: Vec<Change>,
+    changes: Changes,
     problems: Vec<Problem>,
 }
 
 impl<'a> Job<'a> {
     fn new(map: &'a SiteMap) -> Self {
-        Self { map, changes: Vec::new(), problems: Vec::new() }
+        Self::expecting(map, 0)
+    }
+
+    /// A conversion that will list about so many changes.
+    fn expecting(map: &'a SiteMap, changes: usize) -> Self {
+        Self { map, changes: Changes::with_capacity(changes), problems: Vec::new() }
     }
 
     /// Puts a field of a vector into B's unless there is a reason against it, and says so if there is.
@@ -256,11 +261,11 @@ impl<'a> Job<'a> {
         self.problems.push(problem);
     }
 
-    /// The owner at B.
-    fn owner(&mut self, owner: &Owner) -> Owner {
+    /// The owner at B of what this user and group own at A.
+    fn owner(&mut self, (user, group): (&str, &str)) -> Owner {
         let map = self.map;
-        let user = self.take(map.user(&owner.user)).unwrap_or_default();
-        let group = self.take(map.group(&owner.group)).unwrap_or_default();
+        let user = self.take(map.user(user)).unwrap_or_default();
+        let group = self.take(map.group(group)).unwrap_or_default();
         Owner { user, group }
     }
 
@@ -268,17 +273,17 @@ impl<'a> Job<'a> {
     fn edit(&mut self, template: &mut Template, edits: &Edits) {
         for path in &edits.drop {
             for (at, was) in path.drop_from(template) {
-                self.changes.push(Change::named(at, Reason::Asked, &was, None));
+                self.changes.push(Change::named(&at, Reason::Asked, &was, None));
             }
         }
         for (path, value) in &edits.replace {
             for (at, was) in path.replace_in(template, value) {
-                self.changes.push(Change::named(at, Reason::Asked, &was, Some(value)));
+                self.changes.push(Change::named(&at, Reason::Asked, &was, Some(value)));
             }
         }
         for (path, value) in &edits.add {
             for at in path.add_to(template, value) {
-                self.changes.push(Change::added(at, Reason::Asked, value));
+                self.changes.push(Change::added(&at, Reason::Asked, value));
             }
         }
     }
@@ -294,7 +299,7 @@ impl<'a> Job<'a> {
         }
     }
 
-    fn finish(self) -> Result<Vec<Change>, Error> {
+    fn finish(self) -> Result<Changes, Error> {
         if self.problems.is_empty() { Ok(self.changes) } else { Err(Error { problems: self.problems }) }
     }
 }

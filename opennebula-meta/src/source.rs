@@ -182,22 +182,17 @@ pub fn disks(vm: &Vm) -> Result<Vec<DiskSource>, Error> {
 pub(crate) fn disk_source(disk: Disk<'_>, tree: Option<&Snapshots>) -> Result<DiskSource, Error> {
     let kind = disk.kind()?;
     let id = disk.id()?;
-    let backing = backing(disk, kind, id)?;
     let mut parents = Vec::new();
+    let backing = backing(disk, kind, id, &mut parents)?;
     let mut reverted = Reverted::No;
-    if let Backing::Rbd(image) = &backing {
-        if kind == DiskKind::Clone {
-            parents.push(RbdSnapshot { image: image_source(disk)?, name: "snap".to_owned() });
-        }
-        if let Some(tree) = tree {
-            match tree.revert {
-                Revert::Never => {}
-                Revert::Unknown => reverted = Reverted::Unknown,
-                Revert::To(to) => {
-                    let carrier = image.carrier(&tree.beside(to));
-                    parents.insert(0, RbdSnapshot { image: carrier.clone(), name: to.to_string() });
-                    reverted = Reverted::Yes { to, carrier };
-                }
+    if let (Backing::Rbd(image), Some(tree)) = (&backing, tree) {
+        match tree.revert {
+            Revert::Never => {}
+            Revert::Unknown => reverted = Reverted::Unknown,
+            Revert::To(to) => {
+                let carrier = image.carrier(&tree.beside(to));
+                parents.insert(0, RbdSnapshot { image: carrier.clone(), name: to.to_string() });
+                reverted = Reverted::Yes { to, carrier };
             }
         }
     }
@@ -214,20 +209,27 @@ pub(crate) fn disk_source(disk: Disk<'_>, tree: Option<&Snapshots>) -> Result<Di
     })
 }
 
-fn backing(disk: Disk<'_>, kind: DiskKind, id: DiskId) -> Result<Backing, Error> {
+/// The RBD image; what a clone was made of goes to its parents.
+fn backing(
+    disk: Disk<'_>,
+    kind: DiskKind,
+    id: DiskId,
+    parents: &mut Vec<RbdSnapshot>,
+) -> Result<Backing, Error> {
     let element = disk.element();
     if kind.has_image() {
-        if !disk.is_rbd()? {
+        if !disk.is_rbd_as(kind) {
             return Ok(Backing::None(NoRbd::File));
         }
         let source = image_source(disk)?;
-        return Ok(Backing::Rbd(if kind == DiskKind::Clone {
-            source.clone_for(disk.vm(), id)
-        } else {
-            source
-        }));
+        if kind != DiskKind::Clone {
+            return Ok(Backing::Rbd(source));
+        }
+        let clone = source.clone_for(disk.vm(), id);
+        parents.push(RbdSnapshot { image: source, name: "snap".to_owned() });
+        return Ok(Backing::Rbd(clone));
     }
-    if disk.is_rbd()? {
+    if disk.is_rbd_as(kind) {
         let Some(pool) = element.filled("POOL_NAME") else {
             return Ok(Backing::None(NoRbd::NotDeployed));
         };

@@ -145,6 +145,11 @@ impl Template {
         self.attributes.push(Attribute { key: key.at_top(), value });
     }
 
+    /// As [`push`](Self::push), before all others.
+    pub(crate) fn insert_first(&mut self, key: Key, value: Value) {
+        self.attributes.insert(0, Attribute { key: key.at_top(), value });
+    }
+
     /// Appends all attributes of another template.
     pub fn append(&mut self, mut other: Self) {
         self.attributes.append(&mut other.attributes);

@@ -31,6 +31,6 @@ fuzz_target!(|bytes: &[u8]| {
 });
 
 /// Spells every change out.
-fn spelled(changes: &[reregister::Change]) -> String {
-    changes.iter().map(ToString::to_string).collect()
+fn spelled(changes: &reregister::Changes) -> String {
+    changes.iter().map(|change| change.to_string()).collect()
 }

@@ -2,18 +2,17 @@
 
 use std::sync::Arc;
 
-use super::{Document, Entry, Error, Limits, Place, Span, Tree, Why, index, name_hash};
+use super::{Document, Entry, Error, Limits, Place, Span, Tree, Why, index, name_hash, narrow, path};
 
 const NONE: Span = Span { from: 0, to: 0 };
 
-/// What a span outside a document reads as.
+/// What is outside a document.
 pub(super) const NOWHERE: Entry = Entry {
     name: NONE,
     hash: 0,
     value: NONE,
     parent: 0,
-    first_child: 0,
-    next: 0,
+    end: 0,
     offset: 0,
     ordinal: 0,
     repeated: false,
@@ -86,23 +85,34 @@ pub(super) enum Piece {
     Exact,
 }
 
-/// An element with a value and nothing below it.
+/// An element as it stands in the raw text.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Leaf<'a> {
-    pub(super) name: &'a str,
-    /// What was written, from the name's start to the value's end.
-    pub(super) written: &'a str,
-    /// The length of the value.
-    pub(super) value: usize,
+pub(super) struct Named<'a> {
+    /// What was written so far: names are in there, and most values.
+    pub(super) raw: &'a str,
+    pub(super) name: Span,
+    /// Where it stands in the input.
+    pub(super) offset: u64,
+}
+
+/// An element that is open.
+#[derive(Clone, Copy, Debug)]
+struct Open {
+    number: u32,
+    /// The last of its children; 0, which is the root and nobody's child, stands for none.
+    last: u32,
 }
 
 #[derive(Debug)]
 pub(super) struct Builder {
+    /// Its text has, until the raw one is put before it, the values that were not written as they are.
     tree: Tree,
-    /// The open elements, root first, and the last child of each (0: none yet).
-    open: Vec<(u32, u32)>,
-    /// Where the value of the innermost open element starts in the text, as long as it has no element below.
-    value_from: u32,
+    /// Whose values those are.
+    made: Vec<u32>,
+    /// The open elements, root first.
+    open: Vec<Open>,
+    /// Where the value of the innermost open element starts in the tree's text, as long as it has no element below.
+    value_from: usize,
     /// Blanks that count only if something else than blanks stands beside them.
     blanks: String,
     /// The innermost open element has text that is not blank.
@@ -135,6 +145,7 @@ impl Builder {
     fn filling(limits: &Limits, tree: Tree) -> Self {
         Self {
             tree,
+            made: Vec::new(),
             open: Vec::with_capacity(8),
             value_from: 0,
             blanks: String::new(),
@@ -147,93 +158,84 @@ impl Builder {
         self.open.len()
     }
 
-    /// Opens an element below the innermost open one. `offset` is where it stands in the input.
-    pub(super) fn open(&mut self, name: &str, offset: u64) -> Result<(), Why> {
-        let number = self.enter(name, offset)?;
-        self.tree.text.push_str(name);
-        self.value_from = self.end();
-        self.open.push((number, 0));
+    /// The name of the innermost open element.
+    pub(super) fn innermost(&self) -> Option<Span> {
+        self.open.last().map(|open| self.tree.entry(open.number).name)
+    }
+
+    /// Opens an element below the innermost open one.
+    pub(super) fn open(&mut self, element: Named<'_>) -> Result<(), Why> {
+        let number = self.enter(element, NONE, false)?;
+        self.value_from = self.tree.text.len();
+        self.open.push(Open { number, last: 0 });
         Ok(())
     }
 
-    /// Adds an element below the innermost open one, without a value as yet. The caller writes its name.
-    fn enter(&mut self, name: &str, offset: u64) -> Result<u32, Why> {
-        let hash = name_hash(name.as_bytes());
-        let tree = &mut self.tree;
+    /// Adds an element with a value and nothing below it, below the innermost open one.
+    #[inline]
+    pub(super) fn leaf(&mut self, element: Named<'_>, value: Span, stated: bool) -> Result<(), Why> {
+        self.enter(element, value, stated).map(|_| ())
+    }
+
+    #[inline]
+    fn enter(&mut self, element: Named<'_>, value: Span, stated: bool) -> Result<u32, Why> {
+        let Named { raw, name, offset } = element;
+        let written = |name: Span| raw.as_bytes().get(index(name.from)..index(name.to)).unwrap_or_default();
+        let hash = name_hash(written(name));
+        let Tree { text, entries, from, .. } = &mut self.tree;
         if self.open.len() >= self.limits.depth {
             return Err(Why::TooDeep(self.limits.depth));
         }
-        if tree.entries.len() >= self.limits.elements {
+        if entries.len() >= self.limits.elements {
             return Err(Why::TooMany(self.limits.elements));
         }
-        if tree.entries.is_empty() {
-            tree.from = offset;
-        }
-        let number = u32::try_from(tree.entries.len()).unwrap_or(u32::MAX);
+        let number = u32::try_from(entries.len()).unwrap_or(u32::MAX);
         let mut parent = 0;
         let mut ordinal = 0;
-        if let Some((above, last)) = self.open.last_mut() {
-            parent = *above;
-            if *last == 0 {
-                if !is_blank(tree.text.get(index(self.value_from)..).unwrap_or_default()) {
-                    return Err(Why::Mixed);
-                }
-                tree.text.truncate(index(self.value_from));
-                if let Some(above) = tree.entries.get_mut(index(parent)) {
-                    above.first_child = number;
-                    above.stated = false;
-                }
-            } else {
-                let Tree { text, entries, .. } = tree;
-                if let Some(sibling) = entries.get_mut(index(*last)) {
-                    sibling.next = number;
-                    let (from, to) = (index(sibling.name.from), index(sibling.name.to));
-                    if sibling.hash == hash && text.get(from..to) == Some(name) {
-                        sibling.repeated = true;
-                        ordinal = sibling.ordinal + 1;
+        match self.open.last_mut() {
+            None => *from = offset,
+            Some(open) => {
+                parent = open.number;
+                if open.last == 0 {
+                    if !is_blank(text.get(self.value_from..).unwrap_or_default()) {
+                        return Err(Why::Mixed);
                     }
+                    text.truncate(self.value_from);
+                    if let Some(above) = entries.get_mut(index(parent)) {
+                        above.stated = false;
+                    }
+                } else if let Some(sibling) = entries.get_mut(index(open.last))
+                    && sibling.hash == hash
+                    && written(sibling.name) == written(name)
+                {
+                    sibling.repeated = true;
+                    ordinal = sibling.ordinal + 1;
                 }
+                open.last = number;
             }
-            *last = number;
         }
-        let from = self.end();
-        let name = Span { from, to: from + u32::try_from(name.len()).unwrap_or(u32::MAX - from) };
         self.blanks.clear();
         self.plain = false;
-        self.tree.entries.push(Entry {
+        entries.push(Entry {
             name,
             hash,
-            value: Span { from: name.to, to: name.to },
+            value,
             parent,
-            offset: u32::try_from(offset - self.tree.from).unwrap_or(u32::MAX),
+            end: number + 1,
+            offset: u32::try_from(offset - *from).unwrap_or(u32::MAX),
             ordinal,
             repeated: ordinal > 0,
-            ..NOWHERE
+            stated,
         });
         Ok(number)
     }
 
-    /// An element with a value and nothing below it, below the innermost open one.
-    pub(super) fn leaf(&mut self, leaf: Leaf<'_>, offset: u64) -> Result<(), Why> {
-        self.enter(leaf.name, offset)?;
-        let from = self.end();
-        // One copy for both.
-        self.tree.text.push_str(leaf.written);
-        let to = self.end();
-        let length = u32::try_from(leaf.value).unwrap_or(0);
-        if let Some(entry) = self.tree.entries.last_mut() {
-            entry.value = Span { from: to.saturating_sub(length).max(from), to };
-            entry.stated = true;
-        }
-        Ok(())
-    }
-
     /// Adds to the value of the innermost open element. Outside the root, and beside elements, only blanks pass.
     pub(super) fn text(&mut self, text: &str, piece: Piece) -> Result<(), Why> {
-        let Some((number, last)) = self.open.last() else {
+        let Some(open) = self.open.last() else {
             return if is_blank(text) { Ok(()) } else { Err(Why::Trailing) };
         };
-        if *last != 0 {
+        if open.last != 0 {
             return if is_blank(text) { Ok(()) } else { Err(Why::Mixed) };
         }
         match piece {
@@ -249,7 +251,7 @@ impl Builder {
         }
         self.blanks.clear();
         self.tree.text.push_str(text);
-        if let Some(entry) = self.tree.entries.get_mut(index(*number)) {
+        if let Some(entry) = self.tree.entries.get_mut(index(open.number)) {
             entry.stated = true;
         }
         Ok(())
@@ -257,35 +259,45 @@ impl Builder {
 
     /// Closes the innermost open element.
     pub(super) fn close(&mut self) {
-        let end = self.end();
         self.blanks.clear();
         self.plain = false;
-        let Some((number, last)) = self.open.pop() else { return };
-        if last == 0
-            && let Some(entry) = self.tree.entries.get_mut(index(number))
-        {
-            entry.value = Span { from: self.value_from, to: end };
+        let Some(Open { number, last }) = self.open.pop() else { return };
+        let end = narrow(self.tree.entries.len());
+        let Some(entry) = self.tree.entries.get_mut(index(number)) else { return };
+        entry.end = end;
+        if last == 0 && entry.stated {
+            entry.value = Span::new(self.value_from, self.tree.text.len());
+            self.made.push(number);
         }
     }
 
-    /// The root's name, empty before there is a root.
-    pub(super) fn root_name(&self) -> &str {
-        self.tree.entries.first().map_or("", |root| self.tree.slice(root.name))
+    /// Whether there is no element yet.
+    pub(super) fn is_empty(&self) -> bool {
+        self.tree.entries.is_empty()
     }
 
-    pub(super) fn finish(mut self, lines: &Lines) -> Document {
+    /// The root's name, empty before there is a root.
+    pub(super) fn root_name<'a>(&self, raw: &'a str) -> &'a str {
+        self.tree.entries.first().and_then(|root| root.name.of(raw)).unwrap_or_default()
+    }
+
+    /// The document, with all that was written.
+    pub(super) fn finish(mut self, raw: &str, lines: &Lines) -> Document {
         let last = self.tree.entries.last().map_or(0, |entry| u64::from(entry.offset));
         self.tree.lines = lines.until(self.tree.from + last);
+        self.tree.text.insert_str(0, raw);
+        for number in self.made {
+            if let Some(entry) = self.tree.entries.get_mut(index(number)) {
+                entry.value = entry.value.behind(raw);
+            }
+        }
         Document(Arc::new(self.tree))
     }
 
-    pub(super) fn error(&self, offset: u64, lines: &Lines, why: Why) -> Error {
-        let path = self.open.last().map_or_else(String::new, |(at, _)| self.tree.path(*at));
+    pub(super) fn error(&self, raw: &str, offset: u64, lines: &Lines, why: Why) -> Error {
+        let path =
+            self.open.last().map_or_else(String::new, |open| path(&self.tree.entries, raw, open.number));
         Error::new(lines.place(offset, path), why)
-    }
-
-    fn end(&self) -> u32 {
-        u32::try_from(self.tree.text.len()).unwrap_or(u32::MAX)
     }
 }
 

@@ -13,8 +13,8 @@ use serde::{
 use serde_json::{Error as JsonError, value::RawValue};
 
 use super::{
-    Document, Error, Limits, Place, Why,
-    build::{Builder, Lines, Piece},
+    Document, Error, Limits, Place, Span, Why,
+    build::{Builder, Lines, Named},
     xml::is_name,
 };
 
@@ -44,6 +44,21 @@ pub(super) fn parse_pool(text: &str, limits: &Limits) -> Result<Vec<Document>, E
     Ok(documents)
 }
 
+/// A document as it grows.
+struct Written {
+    builder: Builder,
+    /// Names and values, one after the other.
+    raw: String,
+}
+
+impl Written {
+    fn push(&mut self, text: &str) -> Span {
+        let from = self.raw.len();
+        self.raw.push_str(text);
+        Span::new(from, self.raw.len())
+    }
+}
+
 struct Source<'a> {
     text: &'a str,
     whole: &'a RawValue,
@@ -69,9 +84,12 @@ impl<'a> Source<'a> {
     }
 
     fn document(&self, name: &str, value: &'a RawValue, limits: &Limits) -> Result<Document, Error> {
-        let mut builder = Builder::new(limits, value.get().len() / 2, value.get().len() / 48);
-        self.element(&mut builder, name, value)?;
-        Ok(builder.finish(&self.lines))
+        let mut written = Written {
+            builder: Builder::new(limits, 0, value.get().len() / 48),
+            raw: String::with_capacity(value.get().len() / 2),
+        };
+        self.element(&mut written, name, value)?;
+        Ok(written.builder.finish(&written.raw, &self.lines))
     }
 
     /// The members of an object, in order.
@@ -89,39 +107,44 @@ impl<'a> Source<'a> {
         serde_json::from_str(value.get()).map_err(|_| self.error(value, Why::Shape))
     }
 
-    fn element(&self, builder: &mut Builder, name: &str, value: &'a RawValue) -> Result<(), Error> {
+    fn element(&self, to: &mut Written, name: &str, value: &'a RawValue) -> Result<(), Error> {
         let offset = self.offset(value);
-        let refused = |builder: &Builder, why| builder.error(offset, &self.lines, why);
+        let refused = |to: &Written, why| to.builder.error(&to.raw, offset, &self.lines, why);
         let raw = value.get();
         // Anything can be a name in JSON; what cannot be an element would become something else as XML.
         if !is_name(name) {
-            return Err(refused(builder, Why::Name));
+            return Err(refused(to, Why::Name));
         }
-        if raw.starts_with('[') {
-            // A list in a list, or a list as the whole document.
-            return Err(refused(builder, Why::Shape));
-        }
-        builder.open(name, offset).map_err(|why| refused(builder, why))?;
+        let name = to.push(name);
         match raw.bytes().next() {
+            // A list in a list, or a list as the whole document.
+            Some(b'[') => return Err(refused(to, Why::Shape)),
             Some(b'{') => {
+                let element = Named { raw: &to.raw, name, offset };
+                to.builder.open(element).map_err(|why| refused(to, why))?;
                 for (name, value) in self.members(value)? {
                     for member in self.list(value)? {
-                        self.element(builder, &name, member)?;
+                        self.element(to, &name, member)?;
                     }
                 }
+                to.builder.close();
+                return Ok(());
             }
+            _ => {}
+        }
+        let (value, stated) = match raw.bytes().next() {
             Some(b'"') => {
                 let mut text: String = self.read(value)?;
                 if text.contains('\r') {
                     text = text.replace("\r\n", "\n").replace('\r', "\n");
                 }
-                builder.text(&text, Piece::Exact).map_err(|why| refused(builder, why))?;
+                (to.push(&text), true)
             }
-            Some(b'n') | None => {}
-            Some(_) => builder.text(raw, Piece::Exact).map_err(|why| refused(builder, why))?,
-        }
-        builder.close();
-        Ok(())
+            Some(b'n') | None => (to.push(""), false),
+            Some(_) => (to.push(raw), true),
+        };
+        let element = Named { raw: &to.raw, name, offset };
+        to.builder.leaf(element, value, stated).map_err(|why| refused(to, why))
     }
 
     fn error(&self, value: &RawValue, why: Why) -> Error {

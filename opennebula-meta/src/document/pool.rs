@@ -57,6 +57,7 @@ impl<R: BufRead> Pool<R> {
             match self.tokens.step(&mut root, true)? {
                 Step::Open => {
                     self.check_root(&root)?;
+                    self.tokens.enter_pool(&root);
                     self.state = State::InRoot;
                 }
                 Step::Closed => {
@@ -73,7 +74,7 @@ impl<R: BufRead> Pool<R> {
         while self.state == State::InRoot {
             let before = object.depth();
             match self.tokens.step(&mut object, true)? {
-                Step::Closed if before == 0 && object.root_name().is_empty() => self.state = State::AfterRoot,
+                Step::Closed if before == 0 && object.is_empty() => self.state = State::AfterRoot,
                 Step::Closed if object.depth() == 0 => {
                     let document = self.tokens.finish(object);
                     self.last = Some(document.clone());
@@ -92,7 +93,7 @@ impl<R: BufRead> Pool<R> {
     }
 
     fn check_root(&self, root: &Builder) -> Result<(), Error> {
-        let name = root.root_name();
+        let name = self.tokens.root_name(root);
         if name.ends_with("_POOL") {
             return Ok(());
         }

@@ -5,6 +5,7 @@
 //! attributes, values in CDATA) than by one for all XML; a property test holds it against `quick-xml`.
 
 mod window;
+mod written;
 
 use std::io::BufRead;
 use std::sync::LazyLock;
@@ -13,7 +14,7 @@ use memchr::{memchr, memchr2, memmem::Finder};
 
 use super::{
     Document, Error, Limits, Syntax, Why,
-    build::{Builder, Leaf, Piece},
+    build::{Builder, Named, Piece},
 };
 use window::Window;
 
@@ -21,16 +22,13 @@ static CDATA_END: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("]]>"
 static COMMENT_END: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("-->"));
 static INSTRUCTION_END: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("?>"));
 
-/// What is a short value.
-const SHORT: usize = 48;
-
 /// The longest reference that is looked at, `&` and `;` included: `&#x10FFFF;` and some zeros.
 const REFERENCE_MAX: usize = 40;
 
 /// Reads one document from a text.
 pub(super) fn parse(text: &str, limits: &Limits) -> Result<Document, Error> {
     let guess = text.len().min(1 << 20);
-    let mut builder = Builder::new(limits, guess / 2, guess / 48);
+    let mut builder = Builder::new(limits, guess, guess / 36);
     let mut tokens = Tokens::new(text.as_bytes(), limits);
     if u64::try_from(text.len()).unwrap_or(u64::MAX) > limits.bytes {
         return Err(tokens.error(&builder, Why::TooLong(limits.bytes)));
@@ -40,7 +38,7 @@ pub(super) fn parse(text: &str, limits: &Limits) -> Result<Document, Error> {
         match tokens.step(&mut builder, !done)? {
             Step::Open | Step::Inside => {}
             Step::Closed => done |= builder.depth() == 0,
-            Step::End if done => return Ok(builder.finish(tokens.window.lines())),
+            Step::End if done => return Ok(tokens.finish(builder)),
             Step::End => return Err(tokens.error(&builder, Why::Truncated)),
         }
     }
@@ -63,14 +61,23 @@ pub(super) enum Step {
 #[derive(Debug)]
 pub(super) struct Tokens<R> {
     window: Window<R>,
-    /// The names of the open elements, one after the other, and where each starts.
-    open: String,
-    starts: Vec<usize>,
+    /// The name of the pool, where the elements are objects in one.
+    pool: Option<String>,
 }
 
 impl<R: BufRead> Tokens<R> {
     pub(super) fn new(input: R, limits: &Limits) -> Self {
-        Self { window: Window::new(input, limits.bytes), open: String::new(), starts: Vec::new() }
+        Self { window: Window::new(input, limits.bytes), pool: None }
+    }
+
+    /// What comes is within this element.
+    pub(super) fn enter_pool(&mut self, root: &Builder) {
+        self.pool = Some(self.root_name(root).to_owned());
+    }
+
+    /// The root's name, empty before there is a root.
+    pub(super) fn root_name(&self, root: &Builder) -> &str {
+        root.root_name(self.window.object())
     }
 
     /// The next token starts another object of a stream, with its own [`Limits::bytes`].
@@ -84,16 +91,18 @@ impl<R: BufRead> Tokens<R> {
     }
 
     pub(super) fn finish(&self, builder: Builder) -> Document {
-        builder.finish(self.window.lines())
+        builder.finish(self.window.object_read(), self.window.lines())
     }
 
     pub(super) fn error(&self, builder: &Builder, why: Why) -> Error {
-        builder.error(self.offset(), self.window.lines(), why)
+        builder.error(self.window.object(), self.offset(), self.window.lines(), why)
     }
 
-    /// Takes one token and lets it act on `builder`; `root` says whether an element may still open outside all others.
+    /// Takes the tokens up to one that is worth a look and lets them act on `builder`; `root` says whether an element may still open outside all others.
     pub(super) fn step(&mut self, builder: &mut Builder, root: bool) -> Result<Step, Error> {
-        self.window.release();
+        if builder.depth() > 0 {
+            self.window.as_written(builder).map_err(|why| self.error(builder, why))?;
+        }
         self.token(builder, root).map_err(|why| self.error(builder, why))
     }
 
@@ -117,26 +126,18 @@ impl<R: BufRead> Tokens<R> {
     /// `</NAME>`
     fn end_tag(&mut self, builder: &mut Builder) -> Result<Step, Why> {
         let from = self.window.at + 2;
-        // As OpenNebula writes it: the name, nothing else.
-        if let Some(start) = self.starts.last() {
-            let name = self.open.as_bytes().get(*start..).unwrap_or_default();
-            let tag = self.window.bytes().get(from..).unwrap_or_default();
-            if tag.starts_with(name) && tag.get(name.len()) == Some(&b'>') {
-                self.window.at = from + name.len() + 1;
-                self.open.truncate(*start);
-                self.starts.pop();
-                builder.close();
-                return Ok(Step::Closed);
-            }
-        }
         let end = self.window.find(b'>', from)?.ok_or(Why::Truncated)?;
-        let name = self.window.slice(from, end);
-        let Some(start) = self.starts.last() else { return Err(Why::Xml(Syntax::UnexpectedEnd)) };
-        if name.trim_ascii_end() != self.open.get(*start..).unwrap_or_default() {
+        let open = match (builder.innermost(), &self.pool) {
+            (Some(name), _) => name.of(self.window.object()).unwrap_or_default(),
+            (None, Some(pool)) => pool,
+            (None, None) => return Err(Why::Xml(Syntax::UnexpectedEnd)),
+        };
+        if self.window.slice(from, end).trim_ascii_end() != open {
             return Err(Why::Xml(Syntax::Mismatched));
         }
-        self.open.truncate(*start);
-        self.starts.pop();
+        if builder.depth() == 0 {
+            self.pool = None;
+        }
         builder.close();
         self.window.at = end + 1;
         Ok(Step::Closed)
@@ -160,63 +161,22 @@ impl<R: BufRead> Tokens<R> {
         if !starts_name(self.window.bytes().get(from..name_end).unwrap_or_default()) {
             return Err(Why::Xml(Syntax::Name));
         }
-        if plain && !self.starts.is_empty() && self.leaf(builder, from, name_end)? {
-            return Ok(Step::Closed);
-        }
         let end = if plain { name_end } else { self.tag_end(name_end)? };
         let empty = end > name_end && self.window.bytes().get(end - 1) == Some(&b'/');
-        if self.starts.is_empty() && !root {
+        if builder.depth() == 0 && self.pool.is_none() && !root {
             return Err(Why::Trailing);
         }
-        let name = self.window.slice(from, name_end);
-        builder.open(name, self.window.offset(self.window.at))?;
+        let element = Named {
+            raw: self.window.object(),
+            name: self.window.span(from, name_end),
+            offset: self.window.offset(self.window.at),
+        };
+        builder.open(element)?;
         if empty {
             builder.close();
-        } else {
-            self.starts.push(self.open.len());
-            self.open.push_str(name);
         }
         self.window.at = end + 1;
         Ok(if empty { Step::Closed } else { Step::Open })
-    }
-
-    /// `<NAME><![CDATA[value]]></NAME>` or `<NAME>value</NAME>`, which is nearly all that OpenNebula writes, in one
-    /// go if it is short and all there; whether it was.
-    fn leaf(&mut self, builder: &mut Builder, from: usize, name_end: usize) -> Result<bool, Why> {
-        if self.window.has_returns {
-            return Ok(false);
-        }
-        let bytes = self.window.bytes();
-        let behind = bytes.get(name_end + 1..).unwrap_or_default();
-        let (value_from, length, end) = match behind.strip_prefix(b"<![CDATA[") {
-            Some(value) => {
-                let Some(length) = short_end(value) else { return Ok(false) };
-                (name_end + 10, length, name_end + 10 + length + 3)
-            }
-            None => {
-                let near = behind.get(..SHORT).unwrap_or(behind);
-                let Some(length) = near.iter().position(|byte| matches!(byte, b'<' | b'&')) else {
-                    return Ok(false);
-                };
-                // Blanks alone are indentation; the long way knows.
-                if near.first().is_none_or(|byte| matches!(byte, b'<' | b'&') || byte.is_ascii_whitespace()) {
-                    return Ok(false);
-                }
-                (name_end + 1, length, name_end + 1 + length)
-            }
-        };
-        let name = bytes.get(from..name_end).unwrap_or_default();
-        let tag = bytes.get(end..).unwrap_or_default();
-        let closed = tag.strip_prefix(b"</").and_then(|tag| tag.strip_prefix(name)).and_then(<[u8]>::first);
-        if closed != Some(&b'>') {
-            return Ok(false);
-        }
-        let written = self.window.slice(from, value_from + length);
-        let name = written.get(..name_end - from).unwrap_or_default();
-        let leaf = Leaf { name, written, value: length };
-        builder.leaf(leaf, self.window.offset(self.window.at))?;
-        self.window.at = end + (name_end - from) + 3;
-        Ok(true)
     }
 
     /// The `>` of a tag, past its attributes, whose values may contain one.
@@ -248,10 +208,7 @@ impl<R: BufRead> Tokens<R> {
         let enough = self.window.want(CDATA.len())?;
         let rest = self.window.rest();
         if rest.starts_with(CDATA) {
-            let end = match short_end(rest.as_bytes().get(CDATA.len()..).unwrap_or_default()) {
-                Some(length) => self.window.at + CDATA.len() + length + 3,
-                None => self.behind(&CDATA_END, CDATA.len())?,
-            };
+            let end = self.behind(&CDATA_END, CDATA.len())?;
             let value = self.window.slice(self.window.at + CDATA.len(), end - 3);
             value_of(builder, value, Piece::Exact, self.window.has_returns)?;
             self.window.at = end;
@@ -306,13 +263,6 @@ impl<R: BufRead> Tokens<R> {
         let found = self.window.find_text(end, from)?.ok_or(Why::Truncated)?;
         Ok(found + end.needle().len())
     }
-}
-
-/// The length of a short value in CDATA; most are, and a search that is made for long texts costs more than they.
-fn short_end(rest: &[u8]) -> Option<usize> {
-    let near = rest.get(..SHORT).unwrap_or(rest);
-    let end = near.iter().position(|byte| *byte == b']')?;
-    rest.get(end..)?.starts_with(b"]]>").then_some(end)
 }
 
 /// Line ends within values become LF, as XML has it.

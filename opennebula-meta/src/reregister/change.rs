@@ -1,33 +1,61 @@
 //! What is not as it was, one entry a field, for programs and for people.
 
-use std::fmt::{Display, Formatter, Result as Fmt};
+use std::fmt::{Debug, Display, Formatter, Result as Fmt};
 
 use serde::{Serialize, Serializer, ser::SerializeStruct as _};
 
 use crate::{
-    document::{Anchor, Element},
+    document::{Document, Element},
     secret,
 };
 
 /// A field that was left out, changed or added.
 ///
 /// As JSON: `path`, `what`, `reason`, and, where there is one and it is no secret, `was` and `now`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Change {
-    field: Field,
+#[derive(Clone, Copy, Debug)]
+pub struct Change<'a> {
+    field: Field<'a>,
     /// What happened to it.
     pub what: What,
     /// Why.
     pub reason: Reason,
-    now: Option<String>,
+    now: Option<&'a str>,
 }
 
 /// Most changes are of a field of a document, and most of them nobody looks at: what is shown is made when it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Field {
-    Of(Anchor),
-    Named { path: String, was: Option<String> },
+#[derive(Clone, Copy, Debug)]
+enum Field<'a> {
+    Of(Element<'a>),
+    Named { path: &'a str, was: Option<&'a str> },
 }
+
+/// Everything that is not as it was, in the order in which it was found.
+#[derive(Clone, Default)]
+pub struct Changes {
+    /// What the fields are of.
+    document: Option<Document>,
+    all: Vec<Kept>,
+    /// Paths and values, one after the other.
+    text: String,
+}
+
+/// A change, with places in [`Changes`] for what it borrows.
+#[derive(Clone, Copy)]
+struct Kept {
+    field: KeptField,
+    what: What,
+    reason: Reason,
+    now: Option<Piece>,
+}
+
+#[derive(Clone, Copy)]
+enum KeptField {
+    Of(u32),
+    Named { path: Piece, was: Option<Piece> },
+}
+
+/// Where in the text.
+type Piece = (u32, u32);
 
 /// What happened to a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -100,67 +128,159 @@ pub enum Reason {
     Unknown,
 }
 
-impl Change {
-    pub(super) fn dropped(field: Element<'_>, reason: Reason) -> Self {
-        Self { field: Field::Of(field.anchor()), what: What::Dropped, reason, now: None }
+impl Changes {
+    pub(super) fn with_capacity(count: usize) -> Self {
+        Self { all: Vec::with_capacity(count), ..Self::default() }
     }
 
-    pub(super) fn changed(field: Element<'_>, reason: Reason, now: &str) -> Self {
-        Self { field: Field::Of(field.anchor()), what: What::Changed, reason, now: Some(now.to_owned()) }
+    pub(super) fn push(&mut self, change: Change<'_>) {
+        let field = match change.field {
+            Field::Of(element) => match self.number(element) {
+                Some(number) => KeptField::Of(number),
+                None => self.named(&element.path(), change.value_before()),
+            },
+            Field::Named { path, was } => self.named(path, was),
+        };
+        let now = change.now.map(|now| self.keep(now));
+        self.all.push(Kept { field, what: change.what, reason: change.reason, now });
     }
 
-    pub(super) fn added(path: String, reason: Reason, now: &str) -> Self {
-        Self { field: Field::Named { path, was: None }, what: What::Added, reason, now: Some(now.to_owned()) }
+    /// The number of an element; `None` if it is of another document than all before.
+    fn number(&mut self, element: Element<'_>) -> Option<u32> {
+        let document = self.document.get_or_insert_with(|| element.document().clone());
+        document.is(element.document()).then(|| element.number_in_document())
+    }
+
+    fn named(&mut self, path: &str, was: Option<&str>) -> KeptField {
+        KeptField::Named { path: self.keep(path), was: was.map(|was| self.keep(was)) }
+    }
+
+    fn keep(&mut self, text: &str) -> Piece {
+        let narrow = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+        let from = narrow(self.text.len());
+        self.text.push_str(text);
+        (from, narrow(self.text.len()))
+    }
+
+    fn text(&self, (from, to): Piece) -> &str {
+        let index = |at: u32| usize::try_from(at).unwrap_or(usize::MAX);
+        self.text.get(index(from)..index(to)).unwrap_or_default()
+    }
+
+    /// The changes, in order.
+    pub fn iter(&self) -> impl Iterator<Item = Change<'_>> {
+        self.all.iter().filter_map(|kept| {
+            let field = match kept.field {
+                KeptField::Of(number) => Field::Of(self.document.as_ref()?.at(number)),
+                KeptField::Named { path, was } => {
+                    Field::Named { path: self.text(path), was: was.map(|was| self.text(was)) }
+                }
+            };
+            let now = kept.now.map(|now| self.text(now));
+            Some(Change { field, what: kept.what, reason: kept.reason, now })
+        })
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    /// Whether all is as it was.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+}
+
+impl PartialEq for Changes {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for Changes {}
+
+impl Debug for Changes {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Fmt {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+impl Serialize for Changes {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(self.iter())
+    }
+}
+
+impl<'a> Change<'a> {
+    pub(super) fn dropped(field: Element<'a>, reason: Reason) -> Self {
+        Self { field: Field::Of(field), what: What::Dropped, reason, now: None }
+    }
+
+    pub(super) fn changed(field: Element<'a>, reason: Reason, now: &'a str) -> Self {
+        Self { field: Field::Of(field), what: What::Changed, reason, now: Some(now) }
+    }
+
+    pub(super) fn added(path: &'a str, reason: Reason, now: &'a str) -> Self {
+        Self { field: Field::Named { path, was: None }, what: What::Added, reason, now: Some(now) }
     }
 
     /// A change of what is in no document, or no longer as it was there.
-    pub(super) fn named(path: String, reason: Reason, was: &str, now: Option<&str>) -> Self {
+    pub(super) fn named(path: &'a str, reason: Reason, was: &'a str, now: Option<&'a str>) -> Self {
         let what = if now.is_some() { What::Changed } else { What::Dropped };
-        Self {
-            field: Field::Named { path, was: Some(was.to_owned()) },
-            what,
-            reason,
-            now: now.map(str::to_owned),
-        }
+        Self { field: Field::Named { path, was: Some(was) }, what, reason, now }
     }
 
     /// The field, by its path in the document of A (`VM/TEMPLATE/DISK[1]/SOURCE`), or, for edits of the map and for
     /// what was added, in the template for B (`CONTEXT/PASSWORD`).
     #[must_use]
     pub fn path(&self) -> String {
-        match &self.field {
-            Field::Of(anchor) => anchor.element().path(),
-            Field::Named { path, .. } => path.clone(),
+        match self.field {
+            Field::Of(element) => element.path(),
+            Field::Named { path, .. } => path.to_owned(),
         }
     }
 
     /// What it held; `None` where there was no value, or where its name says that it is a secret.
     #[must_use]
-    pub fn was(&self) -> Option<&str> {
-        let was = match &self.field {
-            Field::Of(anchor) => {
-                Some(anchor.element()).filter(|element| element.is_leaf()).map(Element::text)
-            }
-            Field::Named { was, .. } => was.as_deref(),
-        };
-        was.filter(|_| !self.is_secret())
+    pub fn was(&self) -> Option<&'a str> {
+        self.value_before().filter(|_| !self.is_secret())
     }
 
     /// What it holds now; `None` where there is no value, or where its name says that it is a secret.
     #[must_use]
-    pub fn now(&self) -> Option<&str> {
-        self.now.as_deref().filter(|_| !self.is_secret())
+    pub fn now(&self) -> Option<&'a str> {
+        self.now.filter(|_| !self.is_secret())
+    }
+
+    fn value_before(&self) -> Option<&'a str> {
+        match self.field {
+            Field::Of(element) => Some(element).filter(|element| element.is_leaf()).map(Element::text),
+            Field::Named { was, .. } => was,
+        }
     }
 
     fn is_secret(&self) -> bool {
-        match &self.field {
-            Field::Of(anchor) => secret::is_secret(anchor.element().name()),
+        match self.field {
+            Field::Of(element) => secret::is_secret(element.name()),
             Field::Named { path, .. } => secret::is_secret(path.rsplit('/').next().unwrap_or_default()),
         }
     }
 }
 
-impl Serialize for Change {
+/// The same was done to the same, wherever that stands.
+impl PartialEq for Change<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        let told = |change: &Self| (change.what, change.reason, change.value_before(), change.now);
+        self.path() == other.path() && told(self) == told(other)
+    }
+}
+
+impl Eq for Change<'_> {}
+
+impl Serialize for Change<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let mut change = to.serialize_struct("Change", 5)?;
         change.serialize_field("path", &self.path())?;
@@ -172,7 +292,7 @@ impl Serialize for Change {
     }
 }
 
-impl Display for Change {
+impl Display for Change<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> Fmt {
         let value = |value: Option<&str>| value.map_or_else(|| "..".to_owned(), |text| format!("{text:?}"));
         let (path, was, now) = (self.path(), value(self.was()), value(self.now()));

@@ -25,7 +25,7 @@ pub(super) fn context(job: &mut Job<'_>, vm: &Vm, images: &Images) -> Option<Vec
                 files(job, field, images, &mut vector);
                 continue;
             }
-            _ if is_of_a_card(name) && written => Some(Reason::FromNetwork),
+            _ if written && is_of_a_card(name) => Some(Reason::FromNetwork),
             _ if is_of_a_device(name) => Some(Reason::OfTheHost),
             _ if is_cipher_text(vm, name, text) => Some(Reason::CipherText),
             _ => None,
@@ -58,7 +58,7 @@ fn dollar(job: &mut Job<'_>, context: Element<'_>, field: Element<'_>, vector: &
         let now = base64(field.text().as_bytes());
         let path = field.path();
         job.changes.push(Change::dropped(field, Reason::ContextVariable));
-        job.changes.push(Change::added(format!("{path}_BASE64"), Reason::ContextVariable, &now));
+        job.changes.push(Change::added(&format!("{path}_BASE64"), Reason::ContextVariable, &now));
         vector.push(Key::literal("START_SCRIPT_BASE64"), now);
         return;
     }

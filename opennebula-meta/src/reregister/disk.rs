@@ -93,14 +93,14 @@ fn registered(
     job.check_name(&name);
     // What the VM alone writes to is the VM owner's; an image that it uses as it is keeps its own owner.
     let shared = matches!(source.kind, DiskKind::Persistent | DiskKind::Cdrom | DiskKind::Immutable);
+    let (vm_user, vm_group) = Owner::names(vm.root());
     let owner_at_a = match (shared, known) {
-        (true, Some(image)) => image.owner(),
+        (true, Some(image)) => Owner::names(image.root()),
         (true, None) => {
-            let user = element.filled("IMAGE_UNAME").map_or_else(|| vm.owner().user, str::to_owned);
-            let group = if user == vm.owner().user { vm.owner().group } else { "oneadmin".to_owned() };
-            Owner { user, group }
+            let user = element.filled("IMAGE_UNAME").unwrap_or(vm_user);
+            (user, if user == vm_user { vm_group } else { "oneadmin" })
         }
-        (false, _) => vm.owner(),
+        (false, _) => (vm_user, vm_group),
     };
     let permissions = match (shared, known) {
         (true, Some(image)) => job.take(image.permissions())?,

@@ -23,8 +23,8 @@ pub(super) struct Origin<'a> {
     pub(super) kind: DiskKind,
     pub(super) id: Option<DiskId>,
     pub(super) size: Mebibytes,
-    /// At A.
-    pub(super) owner: Owner,
+    /// At A: user and group.
+    pub(super) owner: (&'a str, &'a str),
     pub(super) permissions: Option<Permissions>,
     /// At A, by name.
     pub(super) datastore: &'a str,
@@ -41,7 +41,7 @@ impl NewImage {
             for value in self.template.all_mut("SIZE") {
                 *value = Value::Single(size.to_string());
             }
-            self.changes.push(Change::named("SIZE".to_owned(), Reason::Asked, &was, Some(&size.to_string())));
+            self.changes.push(Change::named("SIZE", Reason::Asked, &was, Some(&size.to_string())));
         }
         self
     }
@@ -90,7 +90,7 @@ fn try_convert(job: &mut Job<'_>, image: &Image) -> Option<NewImage> {
             kind,
             id: None,
             size: size?,
-            owner: image.owner(),
+            owner: Owner::names(image.root()),
             permissions: permissions?,
             datastore: image.datastore(),
         },
@@ -101,7 +101,7 @@ fn try_convert(job: &mut Job<'_>, image: &Image) -> Option<NewImage> {
 pub(super) fn build(job: &mut Job<'_>, origin: Origin<'_>) -> Option<NewImage> {
     let map = job.map;
     let mut inner = Job::new(map);
-    let owner = inner.owner(&origin.owner);
+    let owner = inner.owner(origin.owner);
     let datastore = inner.take(map.datastore(origin.datastore));
     let word = origin.image_type.word().filter(|_| origin.image_type.is_disk());
     if word.is_none() {
@@ -138,7 +138,7 @@ pub(super) fn build(job: &mut Job<'_>, origin: Origin<'_>) -> Option<NewImage> {
     // Without it the default of B's oned.conf decides between vda and sda in the guest.
     match prefix {
         Some(prefix) => single("DEV_PREFIX", prefix),
-        None => inner.changes.push(Change::added("DEV_PREFIX".to_owned(), Reason::Assumed, "")),
+        None => inner.changes.push(Change::added("DEV_PREFIX", Reason::Assumed, "")),
     }
     let own = origin.kind != DiskKind::Clone;
     if own && let Some(fs) = stated("FS") {

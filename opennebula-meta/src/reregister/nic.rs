@@ -102,7 +102,7 @@ fn network(job: &mut Job<'_>, nic: Element<'_>, card: &mut Vector) -> Kept {
     match owner {
         None => {
             let path = format!("{}/NETWORK_UNAME", nic.path());
-            job.changes.push(Change::added(path, Reason::Assumed, &owner_there));
+            job.changes.push(Change::added(&path, Reason::Assumed, &owner_there));
         }
         Some(owner) if owner != owner_there => {
             let field = nic.child("NETWORK_UNAME").unwrap_or(nic);

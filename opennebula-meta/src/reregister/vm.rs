@@ -11,6 +11,7 @@ use crate::{
     document::{Element, Error as DocumentError, Why},
     id::{ClusterId, DiskId, ImageId, NicId},
     image::Images,
+    owner::Owner,
     site_map::SiteMap,
     source,
     template::{Key, Template, Value, Vector},
@@ -19,8 +20,7 @@ use crate::{
 
 /// See [`super::vm`].
 pub(super) fn convert(vm: &Vm, images: &Images, site_map: &SiteMap) -> Result<NewVm, Error> {
-    let mut job = Job::new(site_map);
-    job.changes.reserve(256);
+    let mut job = Job::expecting(site_map, 256);
     let name = format!("{}{}", vm.name(), site_map.name_suffix);
     job.check_name(&name);
     if name != vm.name() {
@@ -36,8 +36,6 @@ pub(super) fn convert(vm: &Vm, images: &Images, site_map: &SiteMap) -> Result<Ne
         }
     }
 
-    let mut template = Template::with_capacity(64);
-    template.push_single(Key::literal("NAME"), name.clone());
     let mut rest = Template::with_capacity(64);
     let (registrations, disk_numbers) = disks(&mut job, vm, images, &mut rest);
     let groups = security_groups(vm);
@@ -97,10 +95,11 @@ pub(super) fn convert(vm: &Vm, images: &Images, site_map: &SiteMap) -> Result<Ne
 
     clusters(&mut job, vm, &mut rest);
     rest.sort();
-    template.append(rest);
+    let mut template = rest;
+    template.insert_first(Key::literal("NAME"), Value::Single(name.clone()));
     job.edit(&mut template, &site_map.vm);
     job.check(&template);
-    let owner = job.owner(&vm.owner());
+    let owner = job.owner(Owner::names(vm.root()));
     let permissions = job.take(vm.permissions()).flatten();
     let changes = job.finish()?;
     Ok(NewVm { name, template, images: registrations, after: calls(&owner, permissions), changes })

@@ -48,12 +48,12 @@ impl RbdImage {
     /// # Errors
     /// See [`SpecError`].
     pub fn parse(text: &str, pool: Option<&str>) -> Result<Self, SpecError> {
-        let parts: Vec<&str> = text.split('/').collect();
-        let (pool, namespace, name) = match (parts.as_slice(), pool) {
-            ([name], Some(pool)) => (pool, None, *name),
-            ([pool, name], _) => (*pool, None, *name),
-            ([pool, namespace, name], _) => (*pool, Some(*namespace), *name),
-            ([_], None) => return Err(SpecError::Empty),
+        let mut parts = text.splitn(4, '/');
+        let (pool, namespace, name) = match ([parts.next(), parts.next(), parts.next(), parts.next()], pool) {
+            ([Some(name), None, ..], Some(pool)) => (pool, None, name),
+            ([Some(pool), Some(name), None, _], _) => (pool, None, name),
+            ([Some(pool), Some(namespace), Some(name), None], _) => (pool, Some(namespace), name),
+            ([_, None, ..], None) => return Err(SpecError::Empty),
             _ => return Err(SpecError::Parts),
         };
         for part in [Some(pool), namespace, Some(name)].into_iter().flatten() {
@@ -121,7 +121,11 @@ impl RbdImage {
     }
 
     fn with_suffix(&self, suffix: &str) -> Self {
-        Self { name: format!("{}{suffix}", self.name), ..self.clone() }
+        Self {
+            pool: self.pool.clone(),
+            namespace: self.namespace.clone(),
+            name: [self.name.as_str(), suffix].concat(),
+        }
     }
 }
 

@@ -98,6 +98,11 @@ impl Vector {
         self.pairs.is_empty()
     }
 
+    /// All values, one after the other, and maybe some that are gone.
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
     fn value(&self, pair: &Pair) -> &str {
         self.text.get(pair.from..pair.to).unwrap_or_default()
     }

@@ -53,11 +53,15 @@ impl Display for Codepoint {
     }
 }
 
+/// Whether this is plain ASCII without anything that either form refuses, as nearly every value is.
+fn is_plain(text: &str) -> bool {
+    let special = |byte: u8| !(0x20..0x7F).contains(&byte) | (byte == b']');
+    !text.bytes().fold(false, |found, byte| found | special(byte))
+}
+
 /// What both forms refuse in a value.
 fn check(value: &str) -> Result<(), Unfit> {
-    // Nearly every value is short, plain ASCII; look at characters only where one is not.
-    let special = |byte: u8| !(0x20..0x7F).contains(&byte) | (byte == b']');
-    if !value.bytes().fold(false, |found, byte| found | special(byte)) {
+    if is_plain(value) {
         return Ok(());
     }
     if value.contains("]]>") {
@@ -132,17 +136,26 @@ pub(super) fn xml(template: &Template) -> Result<String, Refused> {
         let refuse = |inner: Option<&Key>, unfit| refused(template, at, inner, unfit);
         match &attribute.value {
             Value::Single(value) => {
-                element(&attribute.key, value, &mut out).map_err(|unfit| refuse(None, unfit))?;
+                check(value).map_err(|unfit| refuse(None, unfit))?;
+                element(&attribute.key, value, &mut out);
             }
             Value::Vector(vector) => {
                 if vector.is_empty() {
                     return Err(refuse(None, Unfit::EmptyVector));
                 }
-                tag("<", &attribute.key, &mut out);
+                let plain = is_plain(vector.text());
+                out.push('<');
+                out.push_str(attribute.key.as_str());
+                out.push('>');
                 for (key, value) in vector.iter() {
-                    element(key, value, &mut out).map_err(|unfit| refuse(Some(key), unfit))?;
+                    if !plain {
+                        check(value).map_err(|unfit| refuse(Some(key), unfit))?;
+                    }
+                    element(key, value, &mut out);
                 }
-                tag("</", &attribute.key, &mut out);
+                out.push_str("</");
+                out.push_str(attribute.key.as_str());
+                out.push('>');
             }
         }
     }
@@ -150,18 +163,12 @@ pub(super) fn xml(template: &Template) -> Result<String, Refused> {
     Ok(out)
 }
 
-fn element(key: &Key, value: &str, out: &mut String) -> Result<(), Unfit> {
-    check(value)?;
-    tag("<", key, out);
-    out.push_str("<![CDATA[");
+fn element(key: &Key, value: &str, out: &mut String) {
+    out.push('<');
+    out.push_str(key.as_str());
+    out.push_str("><![CDATA[");
     out.push_str(value);
-    out.push_str("]]>");
-    tag("</", key, out);
-    Ok(())
-}
-
-fn tag(lead: &str, key: &Key, out: &mut String) {
-    out.push_str(lead);
+    out.push_str("]]></");
     out.push_str(key.as_str());
     out.push('>');
 }
@@ -177,6 +184,9 @@ pub(super) fn refused_by_xml(template: &Template) -> Vec<Refused> {
             Value::Vector(vector) => {
                 if vector.is_empty() {
                     all.push(refused(template, at, None, Unfit::EmptyVector));
+                }
+                if is_plain(vector.text()) {
+                    continue;
                 }
                 for (key, value) in vector.iter() {
                     all.extend(check(value).err().map(|unfit| refused(template, at, Some(key), unfit)));

@@ -72,14 +72,16 @@ impl<'a> Disk<'a> {
     /// [`Why::Missing`] where a disk with an image has no `CLONE`.
     pub fn kind(self) -> Result<DiskKind, Error> {
         let has = |field| self.element.filled(field).is_some();
+        let clone = self.element.filled("CLONE");
+        if clone.is_some_and(|clone| clone.eq_ignore_ascii_case("YES")) {
+            return Ok(DiskKind::Clone);
+        }
         let kind = self.element.value("TYPE").unwrap_or_default();
-        if !has("CLONE") && !has("SOURCE") && !has("IMAGE") && !has("IMAGE_ID") {
+        if clone.is_none() && !has("SOURCE") && !has("IMAGE") && !has("IMAGE_ID") {
             let swap = kind.eq_ignore_ascii_case("swap");
             return Ok(if swap { DiskKind::Swap } else { DiskKind::Volatile });
         }
-        if self.element.required("CLONE")?.eq_ignore_ascii_case("YES") {
-            return Ok(DiskKind::Clone);
-        }
+        self.element.required("CLONE")?;
         Ok(if kind.to_ascii_uppercase().ends_with("CDROM") {
             DiskKind::Cdrom
         } else if self.element.is_yes("PERSISTENT") || !has("PERSISTENT") && self.element.is_yes("SAVE") {
@@ -129,11 +131,12 @@ impl<'a> Disk<'a> {
     /// # Errors
     /// As [`kind`](Self::kind).
     pub fn is_rbd(self) -> Result<bool, Error> {
-        let says = |field| self.element.value(field).is_some_and(|text| text.starts_with("RBD"));
-        Ok(if self.kind()?.has_image() && self.element.filled("TYPE").is_some() {
-            says("TYPE")
-        } else {
-            says("DISK_TYPE")
-        })
+        self.kind().map(|kind| self.is_rbd_as(kind))
+    }
+
+    /// As [`is_rbd`](Self::is_rbd), of a disk that is known to be of this kind.
+    pub(crate) fn is_rbd_as(self, kind: DiskKind) -> bool {
+        let stated = if kind.has_image() { self.element.filled("TYPE") } else { None };
+        stated.or_else(|| self.element.value("DISK_TYPE")).is_some_and(|text| text.starts_with("RBD"))
     }
 }

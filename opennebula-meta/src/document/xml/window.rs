@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use memchr::{memchr, memchr_iter, memmem::Finder};
 
-use super::super::{Why, build::Lines};
+use super::super::{Span, Why, build::Lines};
 
-/// How far the window runs ahead before what is behind is let go.
-const KEEP: usize = 64 << 10;
+/// The most that is read at once.
+const PIECE: usize = 64 << 10;
 
-/// Text from a reader. Offsets are within the window and stay valid until [`release`](Self::release).
+/// Text from a reader. Offsets are within the window and stay valid until the next object starts.
 #[derive(Debug)]
 pub(super) struct Window<R> {
     input: R,
@@ -21,8 +21,9 @@ pub(super) struct Window<R> {
     pub(super) at: usize,
     /// How many bytes were let go.
     gone: u64,
-    /// Where the current object starts in the stream, and how long it may be.
-    object: u64,
+    /// Where the current object starts.
+    from: usize,
+    /// How long it may be.
     limit: u64,
     /// Where lines end in the stream, since the current object's first.
     lines: Lines,
@@ -36,11 +37,11 @@ impl<R: BufRead> Window<R> {
     pub(super) fn new(input: R, limit: u64) -> Self {
         Self {
             input,
-            text: String::with_capacity(2 * KEEP),
+            text: String::with_capacity(2 * PIECE),
             cut: Vec::new(),
             at: 0,
             gone: 0,
-            object: 0,
+            from: 0,
             limit,
             lines: Lines::default(),
             has_returns: false,
@@ -70,19 +71,31 @@ impl<R: BufRead> Window<R> {
         &self.lines
     }
 
-    /// A new object starts at the next token; it has the whole limit.
-    pub(super) fn start_object(&mut self) {
-        self.object = self.offset(self.at);
-        self.lines.start_at(self.object);
+    /// The current object, as far as it was read, and behind it what is not looked at yet.
+    pub(super) fn object(&self) -> &str {
+        self.text.get(self.from..).unwrap_or_default()
     }
 
-    /// Lets go of what was read, now and then. Only between tokens.
-    pub(super) fn release(&mut self) {
-        if self.at > KEEP {
+    /// The current object, up to the next token.
+    pub(super) fn object_read(&self) -> &str {
+        self.slice(self.from, self.at)
+    }
+
+    /// A part of the window, as a part of the object.
+    pub(super) fn span(&self, from: usize, to: usize) -> Span {
+        Span::new(from - self.from, to - self.from)
+    }
+
+    /// A new object starts at the next token; it has the whole limit. What was before is let go, where that is more than
+    /// has to be moved for it.
+    pub(super) fn start_object(&mut self) {
+        self.lines.start_at(self.offset(self.at));
+        if self.at / 4 > self.text.len() - self.at {
             self.gone = self.offset(self.at);
             self.text.drain(..self.at);
             self.at = 0;
         }
+        self.from = self.at;
     }
 
     /// Makes sure that `count` bytes are there from the next token on; whether they are.
@@ -127,7 +140,7 @@ impl<R: BufRead> Window<R> {
         if self.ended {
             return Ok(false);
         }
-        if self.offset(self.text.len()).saturating_sub(self.object) > self.limit {
+        if u64::try_from(self.object().len()).unwrap_or(u64::MAX) > self.limit {
             return Err(Why::TooLong(self.limit));
         }
         let before = self.text.len();
@@ -139,7 +152,7 @@ impl<R: BufRead> Window<R> {
             }
         };
         // A slice as input hands over everything at once.
-        let piece = piece.get(..KEEP).unwrap_or(piece);
+        let piece = piece.get(..PIECE).unwrap_or(piece);
         let count = piece.len();
         if count == 0 {
             self.ended = true;
