@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Moment;
 use crate::storage::Error as StorageError;
 
-pub use capture::{CaptureError, Refreshed, capture, refresh};
+pub use capture::{CaptureError, Refreshed, capture, forget, refresh};
 pub use shelf::{Directory, Shelf};
 
 const INDEX: &str = "one-dr.catalog";

@@ -188,9 +188,9 @@ fn pool_of(gather: &mut Gather<'_>, side: Side, pool: &PoolView) {
         "no-site-name",
         Warning,
         at,
-        "Ceph does not know the site's name",
+        "Ceph does not know the site's name, or does not tell it to this client",
         "the other site has two peers for it, and health is WARNING for ever although all is well (G6)",
-        "one-dr init",
+        "one-dr init     or: ceph auth caps: mon 'profile rbd-mirror-peer'",
     );
     gather.check(
         identity.site_name.as_ref().is_some_and(|named| *named != own),

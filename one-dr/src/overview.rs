@@ -5,6 +5,7 @@
 //! with them.
 
 mod judge;
+mod record;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -154,7 +155,7 @@ pub fn overview(pair: &SitePair, home: &Reported, recovery: &Reported) -> Overvi
 }
 
 fn line(pair: &SitePair, capture: &Capture, vm: &Vm, reports: &Reports<'_>, age: u64) -> VmLine {
-    let (mut disks, mut notes) = (Vec::new(), Vec::new());
+    let (mut disks, mut notes, mut ids) = (Vec::new(), Vec::new(), Vec::new());
     match source::disks(vm) {
         Err(error) => notes.push(error.to_string()),
         Ok(sources) => {
@@ -165,12 +166,15 @@ fn line(pair: &SitePair, capture: &Capture, vm: &Vm, reports: &Reports<'_>, age:
                     _ => true,
                 };
                 if let (true, Backing::Rbd(rbd)) = (needed, &source.backing) {
-                    disks.push(judge::disk(rbd.name(), global_id(capture, rbd).as_deref(), reports));
+                    let id = global_id(capture, rbd);
+                    disks.push(judge::disk(rbd.name(), id.as_deref(), reports));
+                    ids.push(id);
                 }
             }
         }
     }
-    judge::vm(pair, vm, disks, notes, age)
+    let ids: Vec<String> = ids.into_iter().flatten().collect();
+    record::weigh(pair, judge::vm(pair, vm, disks, notes, age), &ids, reports)
 }
 
 impl fmt::Display for State {

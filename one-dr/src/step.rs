@@ -108,6 +108,8 @@ pub enum Action {
     RaiseEpoch { at: Side, epoch: Epoch },
     /// What OpenNebula knows is in the catalog.
     Capture { vms: Vec<VmId> },
+    /// The VM is in the newest version of the catalog no more.
+    Forget,
     /// OpenNebula at the recovery site has the disk's replica as an image.
     RegisterImage { disk: DiskId },
     /// It belongs to whom it should.
@@ -265,6 +267,7 @@ impl fmt::Display for Action {
             Self::RestoreFeatures { image } => write!(f, "give {image} the features that it had"),
             Self::RaiseEpoch { epoch, .. } => write!(f, "record epoch {}", epoch.number),
             Self::Capture { .. } => f.write_str("capture the metadata into the catalog"),
+            Self::Forget => f.write_str("take the VM out of the catalog"),
             Self::RegisterImage { disk } => write!(f, "register the image of disk {disk}"),
             Self::OwnImage { disk } => write!(f, "give the image of disk {disk} its owner"),
             Self::PermitImage { disk } => write!(f, "give the image of disk {disk} its permissions"),

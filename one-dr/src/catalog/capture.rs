@@ -163,5 +163,19 @@ fn is_used(capture: &Capture, image: ImageId) -> bool {
     capture.vms.iter().any(has)
 }
 
+/// Keeps the newest version once more, without a VM. The others stay as old as they are.
+///
+/// # Errors
+/// [`Error`]
+pub fn forget(shelf: &dyn Shelf, vm: VmId, now: Moment) -> Result<Version, Error> {
+    let newest = newest(shelf)?;
+    let stamp = newest.record.stamp().clone();
+    let mut content = newest.record.into_capture();
+    content.vms.retain(|kept| kept.id() != vm);
+    // Later than what it is made from, so that it is the newest; at most by as little as tells them apart.
+    let captured_at = Moment(newest.version.captured_at.0.saturating_add(1).min(now.0));
+    publish(shelf, &Record::new(content, stamp), captured_at)
+}
+
 #[cfg(test)]
 mod tests;

@@ -29,6 +29,7 @@ pub(super) fn vm(vm: &OneVm) -> Vm {
         Power::Running => (3, 3),
         Power::Unknown => (3, 16),
         Power::Stopping => (3, 18),
+        Power::Busy => (3, 69),
         Power::Off => (8, 0),
         Power::Suspended => (5, 0),
         Power::Done => (6, 0),

@@ -67,6 +67,8 @@ pub struct VmView {
     pub disks: Vec<DiskView>,
     /// The disks that cannot be mirrored, and why.
     pub out_of_reach: Vec<String>,
+    /// The volatile disks: nothing mirrors them, and each site makes its own.
+    pub volatile: Vec<DiskId>,
     /// What has no counterpart at the recovery site, and whatever else stands in the way of registering it there.
     pub unmapped: Vec<String>,
     /// What changed since it was captured.
@@ -143,9 +145,12 @@ pub(super) fn look(
     };
     let bad = |error: opennebula_meta::document::Error| Error::UnknownVm { vm: id, why: error.to_string() };
     let sources = source::disks(vm).map_err(bad)?;
-    let (mut disks, mut out_of_reach) = (Vec::new(), Vec::new());
+    let (mut disks, mut out_of_reach, mut volatile) = (Vec::new(), Vec::new(), Vec::new());
     for source in &sources {
         if !is_needed(pair, vm, source) {
+            if source.kind == DiskKind::Volatile {
+                volatile.push(source.disk);
+            }
             continue;
         }
         match &source.backing {
@@ -184,6 +189,7 @@ pub(super) fn look(
         }),
         disks,
         out_of_reach,
+        volatile,
         unmapped: unmapped(pair, seen, captured, at_b, id),
         drift: live.as_ref().zip(kept).map_or_else(Vec::new, |(live, kept)| drifted(kept, live)),
         home_epoch: epoch(Side::Home)?,

@@ -131,6 +131,10 @@ fn following(
         Some((Word::Replaying, false)) => {
             (State::Degraded, Some(format!("{image}: the follower's rbd-mirror is down")))
         }
+        // Right after a protection or a resync: its daemon tells of all its images every half minute.
+        Some(_) if copy.is_some_and(|copy| copy.at.is_none()) => {
+            (State::Syncing, Some(format!("{image}: the follower's rbd-mirror has not reported on it yet")))
+        }
         Some((Word::Syncing, _)) => (State::Syncing, Some(format!("{image}: the first copy is under way"))),
         _ if primary == Side::Recovery => {
             (State::FailedOver, Some(format!("{image}: home does not follow: {text}")))

@@ -115,6 +115,17 @@ impl<'a> Build<'a> {
         }
     }
 
+    /// What is on no image stays where it is.
+    pub(super) fn leave_volatile(&mut self, vm: &VmView) {
+        let (from, to) = (&self.seen.site(self.intent.from).name, &self.seen.site(self.intent.to).name);
+        for disk in &vm.volatile {
+            self.data_at_risk.push(format!(
+                "disk {disk} of {} is volatile: what is on it stays at site {from}, site {to} has one of its own",
+                vm.label()
+            ));
+        }
+    }
+
     /// Images, template and VM at the recovery site. With `instantiate` false they are only put in place, locked.
     pub(super) fn register(&mut self, vm: &VmView, at: u32, instantiate: bool) {
         let disks: Vec<_> = vm.disks.iter().map(|disk| disk.disk).collect();

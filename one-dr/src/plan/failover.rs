@@ -22,6 +22,7 @@ pub(super) fn steps(build: &mut Build<'_>) {
         if is_there_already(&vm, from, to) {
             continue;
         }
+        build.leave_volatile(&vm);
         if let Some(at) = vm.at(from)
             && at.power.may_run()
         {

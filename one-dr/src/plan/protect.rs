@@ -50,13 +50,14 @@ fn disk_steps(build: &mut Build<'_>, vm: &VmView, disk: &crate::observe::DiskVie
             view.role
         )));
     }
-    if view.parent.is_some() {
+    if view.parent.is_some() || view.role != Role::Primary {
         build.step(stage::READY, vm.id, Action::KeepFeatures { image: image.clone() });
+    }
+    if view.parent.is_some() {
         build.step(stage::READY, vm.id, Action::Flatten { image: image.clone() });
     }
     let mode = build.settings.mirror_mode;
     if view.role != Role::Primary {
-        build.step(stage::READY, vm.id, Action::KeepFeatures { image: image.clone() });
         build.step(stage::POWEROFF, vm.id, Action::Enable { image: image.clone(), mode });
     }
     build.step(stage::NO_WRITER, vm.id, Action::FollowsByName { image });

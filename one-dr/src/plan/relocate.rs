@@ -22,6 +22,7 @@ pub(super) fn steps(build: &mut Build<'_>) -> Result<(), Error> {
         if is_there_already(&vm, from, to) {
             continue;
         }
+        build.leave_volatile(&vm);
         for disk in vm.disks.iter().filter_map(mirrored) {
             build.step(stage::READY, vm.id, Action::Synced { primary: from, disk: disk.clone() });
             build.step(stage::READY, vm.id, Action::ReverseRegistered { at: to, disk: disk.clone() });

@@ -3,6 +3,7 @@
 use opennebula_meta::id::VmId;
 
 use super::{Error, Intent, Plan, Verb, plan};
+use crate::catalog::newest;
 use crate::model::Scenario;
 use crate::observe::{Scope, observe};
 use crate::run::Run;
@@ -105,4 +106,22 @@ fn what_is_done_already_is_not_planned_again() {
     assert!(make(&scenario, Verb::Relocate).unwrap().is_empty());
     assert!(make(&scenario, Verb::Reprotect).unwrap().is_empty());
     assert!(!make(&scenario, Verb::Failback).unwrap().is_empty());
+}
+
+#[test]
+fn the_features_of_an_image_are_kept_once_clone_or_not() {
+    let scenario = Scenario::new().with_vm(12, "erp-db", "cp").with_vm(13, "erp-app", "c");
+    let made = make(&scenario, Verb::Protect).unwrap();
+    let kept = made.steps.iter().filter(|step| matches!(step.action, Action::KeepFeatures { .. }));
+    assert_eq!(kept.count(), 3);
+}
+
+#[test]
+fn a_vm_that_is_unprotected_is_in_the_catalog_no_more() {
+    let scenario = protected();
+    let made = make(&scenario, Verb::Unprotect).unwrap();
+    assert!(made.data_at_risk.iter().any(|risk| risk.contains("stays in OpenNebula at site b")));
+    Run::start(&scenario.pair, &scenario.store, made).unwrap().to_end(|_| {}).unwrap();
+    let newest = newest(&scenario.pair.storage(Side::Recovery)).unwrap();
+    assert!(newest.record.capture().vms.is_empty());
 }

@@ -134,10 +134,42 @@ fn apart(world: &World<'_>, vm: VmId, drill: &str) -> Result<Template, Failure> 
         }
         template.push_vector(literal("DISK")?, vector);
     }
-    if let Some(network) = &world.pair.settings.drill.network {
+    let network = &world.pair.settings.drill.network;
+    for value in template.remove("OS") {
+        let Value::Vector(mut os) = value else { continue };
+        if let Some(order) = os.get("BOOT").map(|order| bootable(order, network.is_some())) {
+            if order.is_empty() {
+                os.remove("BOOT");
+            } else {
+                os.set(literal("BOOT")?, order);
+            }
+        }
+        if !os.is_empty() {
+            template.push_vector(literal("OS")?, os);
+        }
+    }
+    if let Some(network) = network {
         let mut card = opennebula_meta::template::Vector::new();
         card.push(literal("NETWORK")?, network);
         template.push_vector(literal("NIC")?, card);
     }
     Ok(template)
+}
+
+/// The boot order without the cards that the drill's VM has not: OpenNebula refuses a VM that is to boot from them.
+fn bootable(order: &str, card: bool) -> String {
+    let has = |device: &&str| !device.starts_with("nic") || card && *device == "nic0";
+    order.split(',').map(str::trim).filter(has).collect::<Vec<_>>().join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::bootable;
+
+    #[test]
+    fn a_drill_does_not_boot_from_cards_that_it_has_not() {
+        assert_eq!(bootable("disk0, nic0,nic1", false), "disk0");
+        assert_eq!(bootable("nic0,disk1,nic1", true), "nic0,disk1");
+        assert_eq!(bootable("nic0", false), "");
+    }
 }

@@ -55,6 +55,12 @@ pub(super) fn look(
                 },
             )
         }
+        Action::Forget => match catalog::newest(&world.pair.storage(Side::Recovery)) {
+            Ok(newest) => done(vm.is_none_or(|vm| newest.record.capture().vm(vm).is_none())),
+            Err(catalog::Error::Storage(error)) => return Err(error.into()),
+            // Nothing that can be read: nothing to be taken out.
+            Err(_) => Some(Look::Done),
+        },
         _ => None,
     })
 }
@@ -89,6 +95,14 @@ pub(super) fn act(world: &World<'_>, vm: Option<VmId>, action: &Action) -> Resul
             let version = catalog::refresh(pair, &shelf, vms, now)?.version;
             world.forget_record();
             Some(version.address)
+        }
+        Action::Forget => {
+            let text = match vm {
+                Some(vm) => catalog::forget(&pair.storage(Side::Recovery), vm, pair.clock.now())?.address,
+                None => String::new(),
+            };
+            world.forget_record();
+            Some(text)
         }
         _ => None,
     })

@@ -189,9 +189,10 @@ fn poweroff(world: &World<'_>, at: Side, vm: VmId) -> Result<Look, Failure> {
             "VM {vm} is UNKNOWN at site {site}: it may run. See to its host, then `onevm poweroff --hard {vm}`"
         )),
         Some(Power::Failed) => Look::Blocked(failed(world, at, vm)),
-        Some(power) => Look::Waiting(format!(
+        Some(power @ Power::Stopping) => Look::Waiting(format!(
             "VM {vm} is {power} at site {site}; if its guest does not listen: `onevm poweroff --hard`"
         )),
+        Some(power) => Look::Waiting(format!("VM {vm} is {power} at site {site}")),
     })
 }
 

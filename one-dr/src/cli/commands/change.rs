@@ -1,7 +1,7 @@
 //! `plan`, `apply`, and the verbs, which are plan + confirm + apply.
 
 use std::fs;
-use std::io::Write;
+use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
@@ -25,6 +25,11 @@ fn intent(world: &World, verb: Verb, args: &MoveArgs) -> Intent {
     intent.stop_at_first = args.stop_at_first;
     intent.overrides = args.overrides.iter().cloned().collect();
     if args.reversed { intent.reversed() } else { intent }
+}
+
+/// The system's words, with the file that they are about.
+fn named(file: &Path, error: &io::Error) -> Failure {
+    Failure::new(Exit::Error, format!("{}: {error}", file.display()))
 }
 
 /// Observes and plans. A plan that is refused is shown, and is the failure.
@@ -61,7 +66,8 @@ pub(crate) fn plan(
     if let Some(file) = file {
         // It names VMs, images and reasons: not for everybody.
         let mut open = fs::OpenOptions::new();
-        let mut to = open.write(true).create(true).truncate(true).mode(0o600).open(file)?;
+        let open = open.write(true).create(true).truncate(true).mode(0o600).open(file);
+        let mut to = open.map_err(|error| named(file, &error))?;
         to.write_all(plan.to_json()?.as_bytes())?;
         to.sync_all()?;
         eprintln!(
@@ -79,7 +85,8 @@ pub(crate) fn plan(
 
 /// `apply FILE`
 pub(crate) fn apply(world: &World, file: &Path, change: &ChangeArgs) -> Result<Exit, Failure> {
-    let plan = Plan::parse(&fs::read_to_string(file)?)?;
+    let text = fs::read_to_string(file).map_err(|error| named(file, &error))?;
+    let plan = Plan::parse(&text)?;
     show(&plan);
     carry_out(world, plan, change)
 }

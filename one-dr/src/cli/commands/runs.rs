@@ -80,7 +80,9 @@ fn vms(run: &History) -> Vec<String> {
 
 fn row(run: &History) -> Vec<String> {
     let verb = run.plan.intent.verb.word().to_owned();
-    let by = run.entries.first().map(|entry| entry.text.clone()).unwrap_or_default();
+    // `protect by alice@vm`: the verb has a column of its own.
+    let by = run.entries.first().map_or("", |entry| entry.text.as_str());
+    let by = by.split_once(" by ").map_or(by, |(_, who)| who).to_owned();
     vec![run.id.clone(), verb, vms(run).join(","), began(run), end(run), by]
 }
 

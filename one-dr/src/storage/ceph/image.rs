@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use rbd_mirror::journal::TagOwner;
 use rbd_mirror::pair::{Pair, SideView};
 use rbd_mirror::{
-    Error as CephError, Image, MirrorImageMode, MirrorSnapshotState, Op, Pool, Role as CephRole,
+    Error as CephError, Image, MirrorImageMode, MirrorSnapshotState, Op, Pool, Refusal, Role as CephRole,
     SnapshotNamespace, SyncState, TrashSource, demotion_has_arrived, sync_state,
 };
 
@@ -25,7 +25,13 @@ impl Ceph {
 
     pub(super) fn view_of_id(&self, id: &GlobalImageId) -> Result<Option<ImageView>> {
         let on = id.as_str();
-        self.here.read_on("look", on, |pool| found(pool.open_by_global_id_read_only(id)).and_then(viewed))
+        self.here.read_on("look", on, |pool| {
+            match found(pool.open_by_global_id_read_only(id)).and_then(viewed) {
+                // Its mirroring ended between two reads, as by a resync: nothing of this identity is there.
+                Err(CephError::Refused { reason: Refusal::NotMirrored, .. }) => Ok(None),
+                other => other,
+            }
+        })
     }
 
     pub(super) fn list_mirrored(&self) -> Result<Vec<MirroredImage>> {
@@ -93,7 +99,8 @@ impl Ceph {
             SyncState::Syncing => Follower::Syncing,
             SyncState::Disconnected => Follower::Disconnected,
             SyncState::CaughtUp => Follower::CaughtUp,
-            behind => Follower::Behind(behind.to_string()),
+            SyncState::Behind { done, newest } => Follower::Behind(format!("at {done} of {newest}")),
+            other => Follower::Behind(other.to_string()),
         })
     }
 
