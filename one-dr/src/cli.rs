@@ -1,5 +1,13 @@
 //! Arguments, tables, progress, exit codes. Human words go to standard error, data to standard output.
 
+/// Words for people, a line on standard error.
+macro_rules! say {
+    ($($words:tt)*) => {{
+        use crate::cli::output::to_stderr;
+        to_stderr(format_args!($($words)*));
+    }};
+}
+
 mod args;
 mod commands;
 mod exit;
@@ -29,7 +37,7 @@ pub(crate) fn main() -> ExitCode {
     match run(&cli) {
         Ok(exit) => exit.into(),
         Err(failure) => {
-            eprintln!("{failure}");
+            say!("{failure}");
             failure.exit().into()
         }
     }

@@ -8,7 +8,7 @@ mod vm;
 
 use opennebula_meta::id::VmId;
 use opennebula_meta::version::Version;
-use opennebula_meta::{Capture, Record};
+use opennebula_meta::{Capture, Images, Record};
 use serde::{Deserialize, Serialize};
 
 use crate::catalog;
@@ -190,7 +190,7 @@ pub fn observe(pair: &SitePair, scope: &Scope) -> Result<Observation, Error> {
         }
     };
     let mut seen = Observation { at, scope: scope.clone(), home, recovery, catalog, vms: Vec::new() };
-    let there = there(pair, &seen)?;
+    let there = there(pair, &seen, record.as_ref())?;
     for vm in &scope.vms {
         let view = vm::look(pair, &seen, record.as_ref().map(Record::capture), &there, *vm)?;
         seen.vms.push(view);
@@ -198,17 +198,23 @@ pub fn observe(pair: &SitePair, scope: &Scope) -> Result<Observation, Error> {
     Ok(seen)
 }
 
-/// The recovery site's front-end; empty while it is silent.
+/// The recovery site's front-end, empty while it is silent; and the images at home, where a VM has not been captured.
 #[derive(Default)]
 struct There {
+    images_at_home: Images,
     objects: Capture,
     users: Vec<User>,
     groups: Vec<Group>,
 }
 
-fn there(pair: &SitePair, seen: &Observation) -> Result<There, Error> {
+fn there(pair: &SitePair, seen: &Observation, record: Option<&Record>) -> Result<There, Error> {
     if !seen.recovery.frontend.answers() {
         return Ok(There::default());
+    }
+    let is_new = |vm: &VmId| record.is_none_or(|record| record.capture().vm(*vm).is_none());
+    let mut images_at_home = Images::default();
+    if seen.home.frontend.answers() && seen.scope.vms.iter().any(is_new) {
+        images_at_home = pair.frontend(Side::Home).images()?.into();
     }
     let frontend = pair.frontend(Side::Recovery);
     let objects = Capture {
@@ -219,7 +225,7 @@ fn there(pair: &SitePair, seen: &Observation) -> Result<There, Error> {
         templates: frontend.templates()?,
         ..Capture::default()
     };
-    Ok(There { objects, users: frontend.users()?, groups: frontend.groups()? })
+    Ok(There { images_at_home, objects, users: frontend.users()?, groups: frontend.groups()? })
 }
 
 fn site(pair: &SitePair, side: Side) -> Result<SiteView, Error> {

@@ -28,6 +28,7 @@ use crate::frontend::{Error as FrontEndError, LockLevel};
 use crate::site::Side;
 use crate::storage::{Cause, Completeness, Error as StorageError, GlobalImageId, ImageId, MirrorMode};
 
+pub(crate) use setup::is_so;
 pub use world::World;
 
 /// A mirrored disk, by its identity.

@@ -38,6 +38,9 @@ pub enum CaptureError {
     /// The catalog.
     #[error(transparent)]
     Catalog(#[from] Error),
+    /// No VM was asked for, and none is in the catalog.
+    #[error("no VM is protected yet, so there is nothing to capture: one-dr protect VM")]
+    Nothing,
     /// Something could not be read. The version before it stays the newest.
     #[error("not captured, the version before stays: {}", words(.0))]
     Missing(Vec<Missing>),
@@ -124,6 +127,9 @@ pub fn refresh(
     };
     let mut scope: Vec<VmId> = before.vms.iter().map(Vm::id).collect();
     scope.extend(more.iter().filter(|id| before.vm(**id).is_none()));
+    if scope.is_empty() {
+        return Err(CaptureError::Nothing);
+    }
     let fresh = capture(pair, Side::Home, &scope)?;
     let stamp = fresh.stamp().clone();
     let mut content = fresh.into_capture();

@@ -46,6 +46,18 @@ impl Failure {
         Self { exit, words: words.to_string() }
     }
 
+    /// A guard's words. Nothing was changed by this command.
+    pub(crate) fn refused(exit: Exit, words: impl fmt::Display) -> Self {
+        Self { exit, words: format!("{words}\nNothing was changed.") }
+    }
+
+    /// The same after something was changed: what that is, and that it can be resumed or planned anew.
+    pub(crate) fn part_way(self, changed: &str) -> Self {
+        let words = self.words.trim_end_matches("\nNothing was changed.");
+        let exit = if self.exit == Exit::Refused { Exit::Stopped } else { self.exit };
+        Self { exit, words: format!("{words}\n{changed}") }
+    }
+
     pub(crate) fn exit(&self) -> Exit {
         self.exit
     }

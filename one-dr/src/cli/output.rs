@@ -1,6 +1,6 @@
 //! Data on standard output: a table, or the same as JSON, CSV, YAML.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::io::{self, Write};
 
 use clap::ValueEnum;
@@ -35,6 +35,11 @@ pub(crate) fn print(format: Format, table: &Table, value: &impl Serialize) -> Re
         Format::Yaml => yaml(&serde_json::to_value(value)?),
     };
     out(&text)
+}
+
+/// Prints a line on standard error. A reader that has gone away (`2>&1 | head`) ends nothing: a run goes on without it.
+pub(crate) fn to_stderr(line: fmt::Arguments<'_>) {
+    let _ = writeln!(io::stderr().lock(), "{line}");
 }
 
 /// Prints a text on standard output. A reader that has gone away (`| head`) is no error.

@@ -34,9 +34,9 @@ impl View {
 
     fn say(&self, line: &str) {
         if self.lines.is_hidden() {
-            eprintln!("{line}");
+            say!("{line}");
         } else if let Err(error) = self.lines.println(line) {
-            eprintln!("{line}  ({error})");
+            say!("{line}  ({error})");
         }
     }
 
@@ -84,7 +84,7 @@ impl View {
             Event::Waiting { step, awaited, limit_seconds, .. } => {
                 let awaited = plain(awaited);
                 let words = format!("{}: waiting: {awaited} (limit {limit_seconds} s)", self.step(*step));
-                if self.lines.is_hidden() { eprintln!("    {words}") } else { self.update(*step, words) }
+                if self.lines.is_hidden() { say!("    {words}") } else { self.update(*step, words) }
             }
             Event::Progress { step, done, total } => {
                 self.update(*step, format!("{}: {done} of {total} objects", self.step(*step)));
@@ -131,27 +131,29 @@ pub(crate) fn report(report: &Report, names: &Plan) {
     for vm in &report.vms {
         let name = names.names.get(&vm.vm).map(|name| plain(name)).unwrap_or_default();
         match &vm.stopped {
-            None if report.stopped.is_none() => eprintln!("VM {} {name}: done", vm.vm),
+            None if report.stopped.is_none() => say!("VM {} {name}: done", vm.vm),
             None => {}
-            Some((_, stop)) => eprintln!("VM {} {name}: STOPPED: {stop}", vm.vm),
+            Some((_, stop)) => say!("VM {} {name}: STOPPED: {stop}", vm.vm),
         }
         for (step, stop) in &vm.passed_over {
             let action = names.steps.get(*step).map(|step| step.action.to_string()).unwrap_or_default();
-            eprintln!("VM {} {name}: passed over: {action}: {stop}", vm.vm);
+            say!("VM {} {name}: passed over: {action}: {stop}", vm.vm);
         }
     }
     if let Some((_, stop)) = &report.stopped {
-        eprintln!("stopped: {stop}");
+        say!("stopped: {stop}");
     }
     for note in &report.notes {
-        eprintln!("note: {note}");
+        say!("note: {note}");
     }
     match report.end {
-        End::Done => eprintln!("run {} done in {}", report.run, HumanDuration(took)),
-        End::Stopped => eprintln!(
+        End::Done => say!("run {} done in {}", report.run, HumanDuration(took)),
+        End::Stopped => say!(
             "run {} stopped part-way. Nothing is lost: what was done is in its journal.\n  continue:  one-dr resume {}\n  \
              give up:   one-dr abort {}",
-            report.run, report.run, report.run
+            report.run,
+            report.run,
+            report.run
         ),
     }
 }

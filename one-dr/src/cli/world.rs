@@ -82,7 +82,7 @@ pub(crate) fn confirm(yes: bool, question: &str) -> Result<(), Failure> {
             "nobody to ask: there is no terminal. Nothing was changed; say --yes",
         ));
     }
-    eprint!("{question} [y/N] ");
+    write!(io::stderr(), "{question} [y/N] ")?;
     io::stderr().flush()?;
     let mut answer = String::new();
     io::stdin().read_line(&mut answer)?;

@@ -94,7 +94,10 @@ fn daemons(check: &mut Check<'_>, side: Side, pool: &PoolView) {
         None,
         format!("at site {site} {state}."),
         "what the other site wrote last has not been fetched, and a demotion there is never heard of here",
-        &["systemctl start ceph-rbd-mirror.target at that site, then try again"],
+        &[
+            "right after `one-dr init` or a start of the daemon: wait half a minute, until it has reported",
+            "else: systemctl start ceph-rbd-mirror.target at that site, then try again",
+        ],
     );
 }
 

@@ -2,6 +2,7 @@
 
 use opennebula_meta::drift;
 use opennebula_meta::id::{DiskId, TemplateId, VmId};
+use opennebula_meta::reregister::{Call, NewImage};
 use opennebula_meta::site_map::Volatile;
 use opennebula_meta::source::{self, Backing, DiskSource, NoRbd};
 use opennebula_meta::vm::DiskKind;
@@ -190,7 +191,7 @@ pub(super) fn look(
         disks,
         out_of_reach,
         volatile,
-        unmapped: unmapped(pair, seen, captured, at_b, id),
+        unmapped: unmapped(pair, seen, captured, live.as_ref(), at_b, id),
         drift: live.as_ref().zip(kept).map_or_else(Vec::new, |(live, kept)| drifted(kept, live)),
         home_epoch: epoch(Side::Home)?,
         recovery_epoch: epoch(Side::Recovery)?,
@@ -218,20 +219,53 @@ fn is_there_already(vm: &Vm, disk: DiskId, listed: impl Fn(&str, &str) -> bool) 
     })
 }
 
+/// What stands in the way of registering the VM at the recovery site, as it was captured or, before it ever was, as it is.
 fn unmapped(
     pair: &SitePair,
     seen: &Observation,
     captured: Option<&Capture>,
+    live: Option<&Vm>,
     at_b: &There,
     id: VmId,
 ) -> Vec<String> {
-    let Some(captured) = captured.filter(|captured| captured.vm(id).is_some()) else { return Vec::new() };
-    let inventory = seen.recovery.frontend.answers().then(|| {
+    let captured = captured.filter(|captured| captured.vm(id).is_some());
+    let new = live.filter(|_| captured.is_none()).map(|vm| Capture {
+        vms: vec![vm.clone()],
+        images: at_b.images_at_home.clone(),
+        ..Capture::default()
+    });
+    let Some(source) = captured.or(new.as_ref()) else { return Vec::new() };
+    let answers = seen.recovery.frontend.answers();
+    let inventory = answers.then(|| {
         let users: Vec<&str> = at_b.users.iter().map(|user| user.name.as_str()).collect();
         let groups: Vec<&str> = at_b.groups.iter().map(|group| group.name.as_str()).collect();
         at_b.objects.inventory(&users, &groups)
     });
-    convert(captured, &pair.settings, &seen.home.name, id, seen.at, inventory).err().unwrap_or_default()
+    match convert(source, &pair.settings, &seen.home.name, id, seen.at, inventory) {
+        Ok(new) => new.images.iter().filter_map(|image| name_taken(image, &at_b.objects)).collect(),
+        Err(problems) => problems,
+    }
+}
+
+/// OpenNebula has one image of a name for each owner; a new one is its maker's before it is given to its owner.
+fn name_taken(new: &NewImage, there: &Capture) -> Option<String> {
+    let source = new.source.to_string();
+    let owner = new.after.iter().find_map(|call| match call {
+        Call::Chown(owner) => Some(owner.user.as_str()),
+        _ => None,
+    });
+    let taken = there.images.iter().find(|image| {
+        let of = image.owner();
+        let would_meet = owner == Some(of.user.as_str()) || of.user == "oneadmin";
+        image.name() == new.name && would_meet && image.source().is_ok_and(|other| other != source)
+    })?;
+    Some(format!(
+        "the image name {:?} is taken there by image {} of {}: rename that one (oneimage rename {} NEW)",
+        new.name,
+        taken.id(),
+        taken.owner().user,
+        taken.id()
+    ))
 }
 
 fn drifted(kept: &Vm, live: &Vm) -> Vec<String> {

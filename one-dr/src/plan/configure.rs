@@ -5,7 +5,7 @@ use super::Error;
 use super::build::{Build, stage};
 use crate::observe::PoolView;
 use crate::site::Side;
-use crate::step::{Action, Step};
+use crate::step::{Action, Step, is_so};
 use crate::storage::PoolMode;
 
 pub(super) fn steps(build: &mut Build<'_>) -> Result<(), Error> {
@@ -37,6 +37,10 @@ pub(super) fn steps(build: &mut Build<'_>) -> Result<(), Error> {
     // Each imports the other's: that makes both directions, with the least caps on either side.
     push(build, stage::NO_WRITER, Action::Peer { at: Side::Recovery });
     push(build, stage::NO_WRITER, Action::Peer { at: Side::Home });
+    build.steps.retain(|step| match step.action.side() {
+        Side::Home => !is_so(&step.action, &home.identity, &recovery.identity),
+        Side::Recovery => !is_so(&step.action, &recovery.identity, &home.identity),
+    });
     Ok(())
 }
 

@@ -60,7 +60,11 @@ pub(super) fn steps(build: &mut Build<'_>) {
             build.step(stage::SETTLE + 1, vm.id, Action::DrillRemoveSnapshot { disk: disk.clone(), name });
         }
         build.step(stage::BOOT, vm.id, Action::DrillInstantiate { drill: drill.clone() });
-        build.step(stage::BOOT + 1, vm.id, Action::DrillRunning { drill: drill.clone() }).optional = true;
+        build.step(stage::BOOT + 1, vm.id, Action::DrillRunning { drill: drill.clone() });
         build.step(stage::BOOT + 2, vm.id, Action::DrillTerminate { drill });
+    }
+    // Whatever does not succeed is the verdict; what was made for it is removed all the same.
+    for step in &mut build.steps {
+        step.optional = !step.action.cleans_up();
     }
 }

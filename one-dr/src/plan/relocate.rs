@@ -4,6 +4,7 @@
 use super::build::{Build, mirrored, stage};
 use super::failover::is_there_already;
 use super::{Error, Verb};
+use crate::frontend::Power;
 use crate::site::Side;
 use crate::step::Action;
 
@@ -21,6 +22,18 @@ pub(super) fn steps(build: &mut Build<'_>) -> Result<(), Error> {
         }
         if is_there_already(&vm, from, to) {
             continue;
+        }
+        if let Some(at) = vm.at(from)
+            && matches!(at.power, Power::Unknown | Power::Failed)
+        {
+            return Err(Error::Unfit(format!(
+                "{} is {} at site {}: OpenNebula cannot power it off, and a guest that runs on would lose what it writes. See to \
+                 its host first: `onevm show {}`. Never `onevm recover --delete`: that removes disks",
+                vm.label(),
+                at.power,
+                build.seen.site(from).name,
+                at.id
+            )));
         }
         build.leave_volatile(&vm);
         for disk in vm.disks.iter().filter_map(mirrored) {

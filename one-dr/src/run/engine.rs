@@ -229,7 +229,7 @@ impl Run<'_> {
         };
         let awaited = match look {
             Look::Done => {
-                let already = !now.acted && now.in_doubt.is_none();
+                let already = !now.acted && now.in_doubt.is_none() && now.told.is_empty();
                 self.record(Some(at), Phase::Done, if already { "already so" } else { "" }, None)?;
                 return Ok(Turn::Done { already });
             }

@@ -42,9 +42,30 @@ pub(super) fn look(world: &World<'_>, vm: VmId, action: &Action) -> Result<Look,
                 Look::Waiting(format!("the snapshot {name} of {} has not been replayed", disk.image))
             }
         }
+        Action::DrillClone { disk, name, .. } if !there.snapshots(&disk.image)?.contains(name) => {
+            Look::Blocked(format!("the snapshot {name} of {} is not at the recovery site", disk.image))
+        }
         Action::DrillClone { pool, clone, .. } => done(there.clone_exists(pool, clone)?),
-        Action::DrillRegister { disk, drill, .. } => done(image(world, &mark(drill, *disk))?.is_some()),
-        Action::DrillInstantiate { drill } => done(vm_of(world, drill)?.is_some()),
+        Action::DrillRegister { disk, drill, pool, clone } => {
+            if image(world, &mark(drill, *disk))?.is_some() {
+                Look::Done
+            } else if there.clone_exists(pool, clone)? {
+                Look::Ready
+            } else {
+                Look::Blocked(format!("there is no clone {clone} to register"))
+            }
+        }
+        Action::DrillInstantiate { drill } => {
+            if vm_of(world, drill)?.is_some() {
+                return Ok(Look::Done);
+            }
+            for disk in world.plan.disks(vm) {
+                if image(world, &mark(drill, disk.disk))?.is_none() {
+                    return Ok(Look::Blocked(format!("the clone of disk {} is not registered", disk.disk)));
+                }
+            }
+            Look::Ready
+        }
         Action::DrillRunning { drill } => match vm_of(world, drill)?.as_ref().map(Power::of) {
             Some(Power::Running) => Look::Done,
             Some(Power::Failed) => Look::Blocked(format!(

@@ -32,7 +32,7 @@ pub(crate) fn run(
         };
         // A service goes on: the site comes back, and the age of the metadata is watched by `status --check`.
         if let Err(failure) = captured {
-            eprintln!("{failure}");
+            say!("{failure}");
         }
         let until = Instant::now() + every;
         while Instant::now() < until {
@@ -52,10 +52,10 @@ fn once(world: &World, more: &[VmId]) -> Result<bool, Failure> {
     catalog::publish(&Directory::new(world.config.catalog.clone()), &record, version.captured_at)
         .map_err(CaptureError::from)?;
     for change in &drift {
-        eprintln!("changed:  {}", plain(&change.to_string()));
+        say!("changed:  {}", plain(&change.to_string()));
     }
     for (vm, found) in &lint {
-        eprintln!("{:<9} VM {vm}: {}", severity(found.severity), plain(&found.to_string()));
+        say!("{:<9} VM {vm}: {}", severity(found.severity), plain(&found.to_string()));
     }
     let vms = record.capture().vms.len();
     let table = Table {

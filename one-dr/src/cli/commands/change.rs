@@ -38,8 +38,7 @@ pub(crate) fn planned(world: &World, scope: &Scope, intent: Intent) -> Result<Pl
     match one_dr::plan(&seen, intent, &world.sites.pair.settings) {
         Err(PlanError::Refused(plan)) => {
             let words: Vec<String> = plan.findings.iter().map(ToString::to_string).collect();
-            let words = words.join("\n") + "\nNothing was changed.";
-            Err(Failure::new(refused(&plan), words))
+            Err(Failure::refused(refused(&plan), words.join("\n")))
         }
         other => Ok(other?),
     }
@@ -70,7 +69,7 @@ pub(crate) fn plan(
         let mut to = open.map_err(|error| named(file, &error))?;
         to.write_all(plan.to_json()?.as_bytes())?;
         to.sync_all()?;
-        eprintln!(
+        say!(
             "Plan {}  fingerprint {}  valid while what was observed is unchanged:  one-dr apply {}",
             file.display(),
             plan.fingerprint,
@@ -101,7 +100,7 @@ pub(crate) fn run(world: &World, verb: Verb, args: &MoveArgs) -> Result<Exit, Fa
 /// Confirms and carries out.
 pub(crate) fn carry_out(world: &World, plan: Plan, change: &ChangeArgs) -> Result<Exit, Failure> {
     if plan.is_empty() {
-        eprintln!("Nothing to do.");
+        say!("Nothing to do.");
         return Ok(Exit::Done);
     }
     let question = match plan.data_at_risk.is_empty() {
@@ -123,7 +122,7 @@ pub(crate) fn going_on(world: &World, run: Run<'_>) -> Result<Exit, Failure> {
     } else if world.format == Format::Table {
         out(&format!("{id}\n"))?;
     }
-    eprintln!("run {id}  {}  (Ctrl-C stops after the current step)", plan.intent.verb.word());
+    say!("run {id}  {}  (Ctrl-C stops after the current step)", plan.intent.verb.word());
     let mut view = View::new(&plan, world.events);
     let ended = run.stopped_by(std::sync::Arc::clone(&world.stop)).to_end(|event| view.event(event));
     view.end();
@@ -134,7 +133,7 @@ pub(crate) fn going_on(world: &World, run: Run<'_>) -> Result<Exit, Failure> {
         }
         // The run itself could not go on: its lease, its journal or its keeper is gone. What was done is in the journal.
         Err(error) => {
-            eprintln!("one-dr: run {id}: {error}\n  continue:  one-dr resume {id}");
+            say!("one-dr: run {id}: {error}\n  continue:  one-dr resume {id}");
             Exit::Stopped
         }
     };
@@ -184,7 +183,7 @@ fn hooks(world: &World, when: When, plan: &Plan, run: Option<&str>, exit: Option
         if when == When::Before && on_failure == OnFailure::Stop {
             return Err(Failure::new(Exit::Refused, format!("{error}: nothing was changed")));
         }
-        eprintln!("one-dr: {error}");
+        say!("one-dr: {error}");
     }
     Ok(())
 }
@@ -197,21 +196,21 @@ fn show(plan: &Plan) {
         Verb::Relocate | Verb::Failover | Verb::Failback | Verb::Abort => format!("  {from} -> {to}"),
         _ => String::new(),
     };
-    eprintln!("{} {}{way}", plan.intent.verb.word(), vms.join(", "));
+    say!("{} {}{way}", plan.intent.verb.word(), vms.join(", "));
     let risk = if plan.data_at_risk.is_empty() { vec!["none".to_owned()] } else { plan.data_at_risk.clone() };
-    eprintln!("  data at risk:     {}", risk.join("\n                    "));
+    say!("  data at risk:     {}", risk.join("\n                    "));
     match plan.pause_seconds {
-        Some((least, most)) => eprintln!("  estimated pause:  {least}-{most} s"),
-        None => eprintln!("  estimated pause:  none"),
+        Some((least, most)) => say!("  estimated pause:  {least}-{most} s"),
+        None => say!("  estimated pause:  none"),
     }
     for (at, step) in plan.steps.iter().enumerate() {
-        eprintln!("  {:>3} {}", at + 1, line(plan, step));
+        say!("  {:>3} {}", at + 1, line(plan, step));
     }
     let guards = one_dr::Guard::ALL.len();
     let passed = plan.findings.len();
-    eprintln!("Guards: {} ok, {passed} overridden", guards.saturating_sub(passed));
+    say!("Guards: {} ok, {passed} overridden", guards.saturating_sub(passed));
     for finding in &plan.findings {
-        eprintln!("{finding}");
+        say!("{finding}");
     }
 }
 

@@ -32,7 +32,7 @@ pub(crate) fn run(world: &World, vms: &VmArgs, directory: Option<&Path>) -> Resu
     print(world.format, &table(&found), &found)?;
     let count = |level| found.count(level);
     let ok = found.checks.saturating_sub(found.findings.len());
-    eprintln!(
+    say!(
         "{ok} ok, {} notes, {} warnings, {} problems",
         count(Level::Note),
         count(Level::Warning),
@@ -98,6 +98,6 @@ fn bundle(world: &World, directory: &Path, scope: &Scope, found: &Examination) -
         .map(|run| json!({"run": run.id, "verb": run.plan.intent.verb, "over": run.is_over(), "entries": run.entries.len()}))
         .collect();
     write("runs.json", &json!(runs))?;
-    eprintln!("written to {}", directory.display());
+    say!("written to {}", directory.display());
     Ok(())
 }

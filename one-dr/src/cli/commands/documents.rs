@@ -28,7 +28,7 @@ pub(crate) fn man(directory: Option<&Path>) -> Result<Exit, Failure> {
         Some(directory) => {
             fs::create_dir_all(directory)?;
             clap_mangen::generate_to(Cli::command(), directory)?;
-            eprintln!("written to {}", directory.display());
+            say!("written to {}", directory.display());
         }
     }
     Ok(Exit::Done)

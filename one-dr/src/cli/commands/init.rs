@@ -42,7 +42,7 @@ fn write(world: &World, directory: &Path) -> Result<(), Failure> {
             let mut file =
                 open.write(true).create(true).truncate(true).mode(0o600).open(directory.join(&name))?;
             file.write_all(text.as_bytes())?;
-            eprintln!(
+            say!(
                 "{}: for the rbd-mirror of the other site, /etc/ceph/{name}",
                 directory.join(&name).display()
             );

@@ -21,15 +21,20 @@ pub(crate) fn abort(world: &World, id: &str, args: &ChangeArgs) -> Result<Exit, 
     confirm(args.yes, &format!("Give run {id} up? What was done stays done"))?;
     let vms = run::history(&world.store)?.into_iter().find(|run| run.id == id).map(|run| run.plan.scope);
     let back = Run::abort(&world.sites.pair, &world.store, id)?;
-    eprintln!("run {id} is given up");
+    say!("run {id} is given up");
     match (back, vms) {
         (Back::Intent(intent), Some(scope)) => {
-            eprintln!("its VMs are led back to where they were:");
-            let plan = change::planned(world, &scope, intent)?;
+            say!("its VMs are led back to where they were:");
+            let plan = change::planned(world, &scope, intent).map_err(|failure| {
+                failure.part_way(&format!(
+                    "Run {id} is given up, and its VMs are where it left them. When what refuses is mended:  one-dr status     and \
+                     the command that it names"
+                ))
+            })?;
             change::carry_out(world, plan, args)
         }
         (Back::Plan(plan), _) => {
-            eprintln!("what it made is removed:");
+            say!("what it made is removed:");
             change::carry_out(world, *plan, args)
         }
         _ => Ok(Exit::Done),

@@ -77,16 +77,17 @@ fn foot(world: &World, seen: &Overview) {
     let worst = worst.map_or_else(|| "unknown".to_owned(), age);
     let target = world.sites.pair.settings.targets.rpo_seconds;
     let oldest = seen.oldest_seconds.map_or_else(|| "-".to_owned(), age);
-    eprintln!(
+    say!(
         "{} VMs: {} | worst RPO {worst} (target {target}s) | observed {}, oldest status {oldest}",
         seen.vms.len(),
         counts.join(", "),
         clock(seen.at)
     );
     for (site, why) in &seen.silent {
-        eprintln!("site {site} does not answer: {why}");
+        let said = why.starts_with(&format!("site {site} does not answer"));
+        if said { say!("{why}") } else { say!("site {site} does not answer: {why}") }
     }
     if let Some(why) = &seen.catalog {
-        eprintln!("no catalog: {why}");
+        say!("no catalog: {why}");
     }
 }

@@ -78,12 +78,18 @@ fn report(status: ImageStatus) -> Option<Report> {
         global_id: status.id.clone()?,
         word: status.local.as_ref().map_or(Word::Unknown, word),
         up: status.local.as_ref().is_some_and(|local| local.up),
-        text: status.to_string(),
+        text: words(&status),
         at: status.local.as_ref().and_then(|local| local.last_update).map(Into::into),
         peer_at: peer_at.map(Into::into),
         entries_behind: behind.map(|entries| u64::try_from(entries).unwrap_or(0)),
         name: status.name,
     })
+}
+
+/// The text of a status, without its numbers.
+fn words(status: &ImageStatus) -> String {
+    let text = status.to_string();
+    text.split_once(", {").map_or(text.as_str(), |(words, _)| words).to_owned()
 }
 
 fn word(status: &SiteStatus) -> Word {
