@@ -54,10 +54,11 @@ impl Pool {
             loop {
                 let offset = u64::try_from(data.len()).unwrap_or(u64::MAX);
                 let chunk = io.read_object(&object, offset, CHUNK)?;
-                if chunk.is_empty() || offset > OBJECT_MAX {
+                data.extend_from_slice(&chunk);
+                // A short one is the last.
+                if chunk.len() < CHUNK || offset > OBJECT_MAX {
                     return Ok(Some(data));
                 }
-                data.extend_from_slice(&chunk);
             }
         })?;
         read.ok_or_else(|| Error::Unreadable {
