@@ -32,7 +32,7 @@ pub(crate) fn run(size: Size, record: &mut Record) -> Result<()> {
     let cluster = c::Cluster::connect(&site.conf())?;
     let c_pool = cluster.pool(POOL)?;
     let ids = pool.mirrored_ids()?;
-    synthetic::write_statuses(&c_pool, ids.iter().map(|(_, global)| global.as_str()))?;
+    synthetic::write_statuses(&c_pool, ids.iter().map(|(_, global)| global.as_str()), synthetic::FOLLOWS)?;
     let (ours, limit) = (pool.open(IMAGE)?, c_pool.open(IMAGE)?);
 
     let (rounds, calls) = (size.pick(41, 7), size.pick(100, 50));
