@@ -76,7 +76,7 @@ pub(crate) fn run(size: Size, record: &mut Record) -> Result<()> {
     allocated("status", &|| Ok(ours.status().map(drop)?))?;
     record.remark(
         "Allocations are Rust's. What each is: the value that librbd's completion writes to and that outlives a caller who gives up \
-         (one), the global id; of a status also its name, and for each site its text, uuid and the list, in C's form and then in ours.",
+         (one), the global id; of a status also its name, and for each site its text and uuid.",
     );
 
     let counts = instructions(&site.conf())?;
@@ -99,7 +99,7 @@ pub(crate) fn run(size: Size, record: &mut Record) -> Result<()> {
     if let Some(texts) = counts.get("ours_texts") {
         let each = texts / f64::from(CALLGRIND_CALLS);
         record.figure(
-            "status: of these, instructions that read the numbers in the text, which C does not do",
+            "status: instructions that read the numbers in its text, where they are asked for",
             each,
             "",
             None,
