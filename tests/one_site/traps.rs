@@ -107,6 +107,27 @@ fn what_is_being_disabled_shortens_a_page_and_not_the_list() -> Result<()> {
 }
 
 #[test]
+fn an_image_has_its_own_name_among_many_that_are_not_mirrored() -> Result<()> {
+    let pool = apart("scattered")?;
+    for number in 0..60 {
+        let id = format!("id{number:02}");
+        forge::named(&pool, &id, &format!("disk-{number}"))?;
+        if number % 12 == 0 || number == 49 {
+            forge::mirrored(&pool, &id, &format!("global{number}"), ENABLED, forge::SNAPSHOT)?;
+        }
+    }
+    // The last one has no name.
+    forge::mirrored(&pool, "id99", "global99", ENABLED, forge::SNAPSHOT)?;
+    for size in [1, 4, 100] {
+        let statuses = pool.statuses().page_size(size);
+        let names: Vec<_> = statuses.map(|status| Ok(status?.name)).collect::<Result<_>>()?;
+        let expected = ["disk-0", "disk-12", "disk-24", "disk-36", "disk-48", "disk-49", "id99"];
+        assert_eq!(names, expected, "pages of {size}");
+    }
+    Ok(())
+}
+
+#[test]
 fn images_that_go_between_two_pages_take_no_other_with_them() -> Result<()> {
     let pool = apart("going")?;
     for number in 0..8 {

@@ -141,9 +141,16 @@ impl RawIoCtx {
     }
 
     /// `void rados_read_op_omap_get_vals2(rados_read_op_t read_op, const char *start_after, const char *filter_prefix, uint64_t max_return, rados_omap_iter_t *iter, unsigned char *pmore, int *prval);`:
-    /// a page of entries, and whether there are more.
-    pub(crate) fn entries(&self, object: &str, after: &str, max: u64) -> Result<(Vec<Entry>, bool), Errno> {
-        let (object, after) = (to_c(object)?, to_c(after)?);
+    /// a page of the entries whose keys begin with the prefix, and whether there are more.
+    pub(crate) fn entries(
+        &self,
+        object: &str,
+        after: &str,
+        prefix: &str,
+        max: usize,
+    ) -> Result<(Vec<Entry>, bool), Errno> {
+        let [object, after, prefix] = [to_c(object)?, to_c(after)?, to_c(prefix)?];
+        let max = u64::try_from(max).unwrap_or(u64::MAX);
         // SAFETY: no arguments.
         let op = ReadOp(unsafe { sys::rados_create_read_op() });
         let (mut iterator, mut more, mut outcome) = (ptr::null_mut(), 0, 0);
@@ -152,7 +159,7 @@ impl RawIoCtx {
             sys::rados_read_op_omap_get_vals2(
                 op.0,
                 after.as_ptr(),
-                c"".as_ptr(),
+                prefix.as_ptr(),
                 max,
                 &mut iterator,
                 &mut more,

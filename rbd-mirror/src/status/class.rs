@@ -3,8 +3,8 @@
 //! librbd's list reads the names of the whole pool for every page, overwrites the text of every "unknown" with "status not found",
 //! and does not say whether a short page was the last. The class does none of that: `mirror_image_status_list`
 //! (src/cls/rbd/cls_rbd.cc) answers a map of `MirrorImage` and one of `MirrorImageStatus` (src/cls/rbd/cls_rbd_types.h), both by image
-//! id, and goes on until it has as many as it was asked for or there are no more. The names of just these images are entries of the
-//! pool's directory (`id_…` in `rbd_directory`).
+//! id, and goes on until it has as many as it was asked for or there are no more. The names are entries of the pool's directory in the
+//! same order (`id_…` in `rbd_directory`).
 
 use ceph_sys as sys;
 
@@ -14,7 +14,7 @@ use crate::errno::Errno;
 use crate::raw::mirror_image::{RawInfo, RawSiteStatus, RawStatus};
 use crate::raw::rados::RawIoCtx;
 
-/// Up to `count` images after that id: two reads. `None` if the class answers otherwise than the ones we know.
+/// Up to `count` images after that id: one read, and as a rule one for 1,024 names. `None` if the class answers otherwise than the ones we know.
 pub(super) fn page(io: &RawIoCtx, after: &str, count: usize) -> Result<Option<Page>, Errno> {
     let input = Encoder::new().string(after).u64(u64::try_from(count).unwrap_or(u64::MAX)).finish();
     let answer = match io.exec("rbd_mirroring", "rbd", "mirror_image_status_list", &input) {
@@ -29,28 +29,52 @@ pub(super) fn page(io: &RawIoCtx, after: &str, count: usize) -> Result<Option<Pa
     let next = (statuses.len() >= count).then(|| statuses.last().map(|(last, _)| last.clone())).flatten();
     // librbd leaves these out too.
     statuses.retain(|(_, status)| status.info.state != sys::RBD_MIRROR_IMAGE_DISABLED);
-    name(io, &mut statuses)?;
+    name(io, after, &mut statuses)?;
     Ok(Some(Page { statuses, next }))
 }
 
+const DIRECTORY: &str = "rbd_directory";
 const OF_ID: &str = "id_";
 
-/// Gives the images their names. One that has none is called by its id, as by librbd.
-fn name(io: &RawIoCtx, statuses: &mut [(String, RawStatus)]) -> Result<(), Errno> {
-    if statuses.is_empty() {
-        return Ok(());
-    }
+/// What an OSD gives at once (`osd_max_omap_entries_per_request`).
+const ENTRIES_MAX: usize = 1024;
+
+/// Gives the images after that id their names. One that has none is called by its id, as by librbd.
+///
+/// The directory is read on from there, which costs the OSD a third of what a look for each key does; where most of what was read
+/// are others' names, the rest is looked for.
+fn name(io: &RawIoCtx, after: &str, statuses: &mut [(String, RawStatus)]) -> Result<(), Errno> {
     let keys: Vec<String> = statuses.iter().map(|(id, _)| format!("{OF_ID}{id}")).collect();
-    let entries = match io.entries_of("rbd_directory", &keys) {
-        Err(Errno::ENOENT) => Vec::new(),
-        entries => entries?,
-    };
-    // Both are in the order of the ids.
-    let mut entries = entries.into_iter().peekable();
-    for ((id, status), key) in statuses.iter_mut().zip(&keys) {
-        let entry = entries.next_if(|(of, _)| of == key);
-        let name = entry.and_then(|(_, value)| Decoder::new(&value).string());
-        status.name = name.unwrap_or_else(|| id.clone());
+    let mut images = statuses.iter_mut().zip(&keys).peekable();
+    let (mut after, mut scattered) = (format!("{OF_ID}{after}"), false);
+    while images.peek().is_some() {
+        let unnamed = images.len();
+        let read = if scattered {
+            io.entries_of(DIRECTORY, &keys[keys.len() - unnamed..]).map(|entries| (entries, false))
+        } else {
+            io.entries(DIRECTORY, &after, OF_ID, unnamed.min(ENTRIES_MAX))
+        };
+        let (entries, more) = match read {
+            Err(Errno::ENOENT) => break,
+            read => read?,
+        };
+        let (count, mut ours) = (entries.len(), 0);
+        for (key, value) in entries {
+            // Both are in the order of the ids: what is passed over has no name.
+            while images.next_if(|(_, of)| **of < key).is_some() {}
+            if let Some(((_, status), _)) = images.next_if(|(_, of)| **of == key) {
+                status.name = Decoder::new(&value).string().unwrap_or_default();
+                ours += 1;
+            }
+            after = key;
+        }
+        if !more || count == 0 {
+            break;
+        }
+        scattered = ours * 3 < count;
+    }
+    for (id, status) in statuses.iter_mut().filter(|(_, status)| status.name.is_empty()) {
+        status.name.clone_from(id);
     }
     Ok(())
 }
