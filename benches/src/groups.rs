@@ -2,6 +2,7 @@
 
 pub(crate) mod flatten;
 pub(crate) mod metadata;
+pub(crate) mod one_dr;
 pub(crate) mod parse;
 pub(crate) mod protect;
 pub(crate) mod start;
@@ -46,9 +47,10 @@ const fn group(
 }
 
 /// All groups, in the order in which they run. A work of a new crate is one more line and file here.
-pub(crate) const ALL: [Group; 8] = [
+pub(crate) const ALL: [Group; 9] = [
     group("wrapper", "one call on an open image", 180, wrapper::run),
     group("status", "statuses of a whole pool, and polling one in which nothing changes", 420, status::run),
+    group("one-dr", "the operator's command over a thousand VMs", 300, one_dr::run),
     group("verbs", "promotion and demotion of many images", 240, verbs::run),
     group("flatten", "flattening one clone and many", 300, flatten::run),
     group("protect", "protection and failover of many images, end to end", 400, protect::run),

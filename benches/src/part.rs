@@ -62,7 +62,7 @@ fn ours_role(image: &Image) -> Result<()> {
 #[inline(never)]
 fn ours_texts(text: &str) -> Result<()> {
     for _ in 0..CALLGRIND_CALLS {
-        black_box(Description::parse(black_box(text)));
+        black_box(Description::new(black_box(text)).meaning());
     }
     Ok(())
 }

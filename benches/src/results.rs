@@ -74,7 +74,8 @@ fn text(records: &[Record], plots: &[String], quick: bool) -> String {
             spread(row.ours)
         );
     }
-    text.push_str("\n## Groups\n\n");
+    let minutes = records.iter().map(|record| record.seconds).sum::<f64>() / 60.0;
+    let _ = writeln!(text, "\n## Groups\n\n{minutes:.0} minutes in all.\n");
     for record in records {
         let _ =
             writeln!(text, "**{}** ({:.0} s). {}.", record.group, record.seconds, capital(&record.settings));

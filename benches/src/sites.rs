@@ -26,6 +26,17 @@ pub(crate) fn one(name: &str, pools: &[&str], proposals: Proposals) -> Result<La
     Ok(Lab::up(options)?)
 }
 
+/// Two sites that do not know each other, without rbd-mirror.
+pub(crate) fn two(name: &str, pools: &[&str]) -> Result<Lab> {
+    let options = Options {
+        peering: Peering::None,
+        pools: pools.iter().map(|name| lab::Pool::plain(name)).collect(),
+        absent: vec![(SiteId::A, Daemon::RbdMirror), (SiteId::B, Daemon::RbdMirror)],
+        ..Options::temporary(name)
+    };
+    Ok(Lab::up(options)?)
+}
+
 /// The lab's settings that matter for a figure, in words.
 pub(crate) fn settings(lab: &Lab) -> String {
     let proposals = match lab.options().proposals {
@@ -33,7 +44,7 @@ pub(crate) fn settings(lab: &Lab) -> String {
         Proposals::Quick => "monitors propose after 0.05 s (packaged: 1 s)",
     };
     let sites = match lab.options().peering {
-        Peering::None => "one site (one OSD, bluestore on a sparse file), without rbd-mirror",
+        Peering::None => "without rbd-mirror, one OSD a site, bluestore on a sparse file",
         Peering::Full => "two sites (one OSD each), peered, an rbd-mirror at each with short timers",
     };
     format!("{sites}; {proposals}; cephx on; loopback")

@@ -11,6 +11,7 @@ use ceph_plain as c;
 const AT_ONCE: usize = 100;
 
 const REPLAYING: u8 = 4;
+const STOPPED: u8 = 6;
 const ENABLED: u8 = 1;
 
 #[derive(Default)]
@@ -54,36 +55,65 @@ pub(crate) fn description(number: usize) -> String {
     )
 }
 
-/// A status as the daemon of this site would have written it.
-fn status(global_id: &str, number: usize) -> Vec<u8> {
-    let body = Encoder::default().u8(REPLAYING).string(&description(number)).u32(1_750_000_000).u32(0).u8(1);
-    Encoder::default().string(global_id).versioned(1, 1, &body).0
+/// What a daemon says of an image, and who it is: empty for this site's own, else the mirror uuid of the other site's pool.
+#[derive(Clone, Copy)]
+pub(crate) struct Word<'a> {
+    pub(crate) of: &'a str,
+    pub(crate) primary: bool,
+}
+
+/// This site's daemon follows.
+pub(crate) const FOLLOWS: Word<'static> = Word { of: "", primary: false };
+
+impl Word<'_> {
+    /// A status as the daemon would have written it.
+    fn status(self, global_id: &str, number: usize) -> Vec<u8> {
+        let (state, text) = if self.primary {
+            (STOPPED, "local image is primary".to_owned())
+        } else {
+            (REPLAYING, description(number))
+        };
+        let words = Encoder::default().u8(state).string(&text).u32(1_750_000_000).u32(0).u8(1);
+        let status = Encoder::default().string(global_id);
+        if self.of.is_empty() {
+            status.versioned(1, 1, &words).0
+        } else {
+            status.versioned(2, 2, &Encoder::default().string(self.of).bytes(&words.0)).0
+        }
+    }
 }
 
 /// Writes statuses for images that are mirrored.
-pub(crate) fn write_statuses<'a>(pool: &c::Pool<'_>, ids: impl Iterator<Item = &'a str>) -> Result<()> {
+pub(crate) fn write_statuses<'a>(
+    pool: &c::Pool<'_>,
+    ids: impl Iterator<Item = &'a str>,
+    word: Word<'_>,
+) -> Result<()> {
     let calls: Vec<_> =
-        ids.enumerate().map(|(number, id)| ("mirror_image_status_set", status(id, number))).collect();
+        ids.enumerate().map(|(number, id)| ("mirror_image_status_set", word.status(id, number))).collect();
     calls.chunks(AT_ONCE).try_for_each(|calls| pool.exec_all("rbd_mirroring", calls))
 }
 
-/// Writes a pool of so many entries. Its mirroring must be enabled.
-pub(crate) fn fill(pool: &c::Pool<'_>, count: usize) -> Result<()> {
-    let global = |number: usize| format!("5f0523ef-a784-420f-8725-{number:012x}");
+/// The identity of image number `number`.
+fn global(number: usize) -> String {
+    format!("5f0523ef-a784-420f-8725-{number:012x}")
+}
+
+/// Writes entries of these names into a pool, and what is said of each. The pool's mirroring must be enabled.
+pub(crate) fn fill(pool: &c::Pool<'_>, names: &[String], words: &[Word<'_>]) -> Result<()> {
     let id = |number: usize| format!("{:012x}", 0x1000_0000_0000_u64 + u64::try_from(number).unwrap_or(0));
-    let numbers: Vec<usize> = (0..count).collect();
-    for numbers in numbers.chunks(AT_ONCE) {
-        let image = |number: &usize| {
+    let numbered: Vec<(usize, &String)> = names.iter().enumerate().collect();
+    for some in numbered.chunks(AT_ONCE) {
+        let image = |(number, _): &(usize, &String)| {
             let body = Encoder::default().string(&global(*number)).u8(ENABLED).u8(0);
             ("mirror_image_set", Encoder::default().string(&id(*number)).versioned(2, 1, &body).0)
         };
-        pool.exec_all("rbd_mirroring", &numbers.iter().map(image).collect::<Vec<_>>())?;
-        let entry = |number: &usize| {
-            let name = format!("one-{number}-{}-0", number % 7);
-            ("dir_add_image", Encoder::default().string(&name).string(&id(*number)).0)
+        pool.exec_all("rbd_mirroring", &some.iter().map(image).collect::<Vec<_>>())?;
+        let entry = |(number, name): &(usize, &String)| {
+            ("dir_add_image", Encoder::default().string(name).string(&id(*number)).0)
         };
-        pool.exec_all("rbd_directory", &numbers.iter().map(entry).collect::<Vec<_>>())?;
+        pool.exec_all("rbd_directory", &some.iter().map(entry).collect::<Vec<_>>())?;
     }
-    let globals: Vec<String> = numbers.iter().map(|number| global(*number)).collect();
-    write_statuses(pool, globals.iter().map(String::as_str))
+    let globals: Vec<String> = (0..names.len()).map(global).collect();
+    words.iter().try_for_each(|word| write_statuses(pool, globals.iter().map(String::as_str), *word))
 }

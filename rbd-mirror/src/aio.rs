@@ -129,7 +129,7 @@ impl Image {
     pub(crate) async fn status_aio(&self) -> Result<ImageStatus> {
         let asked = self.finish_aio(Op::Status, RawImage::start_mirror_status).await;
         let (_, slot) = asked.map_err(|failure| self.error(Op::Status, failure))?;
-        Ok(ImageStatus::from_raw(None, slot.copy()))
+        Ok(ImageStatus::from_slot(&slot))
     }
 
     #[cfg(feature = "async")]

@@ -4,6 +4,8 @@
 //! than we know is skipped by its length, so that a newer Ceph's fields do no harm. Every read is checked: `None` is the
 //! answer to a buffer that is too short.
 
+use crate::raw::call::to_text;
+
 /// Writes an object class method's input.
 #[derive(Debug, Default)]
 pub(crate) struct Encoder(Vec<u8>);
@@ -69,7 +71,7 @@ impl<'a> Decoder<'a> {
     }
 
     pub(crate) fn string(&mut self) -> Option<String> {
-        Some(String::from_utf8_lossy(self.blob()?).into_owned())
+        self.blob().map(to_text)
     }
 
     /// The body of a structure, cut out by its length.

@@ -12,9 +12,6 @@ use crate::pool::Pool;
 /// As many as the class gives at once.
 const PAGE: u64 = 1024;
 
-/// An entry is two ids, of 12 and 36 bytes as a rule, with their lengths.
-const PAGE_BYTES: usize = 128 * 1024;
-
 impl Pool {
     /// The mirrored images of the pool by both their ids, in the order of their image ids: one read for each 1,024 of them. Images
     /// whose mirroring is being disabled are among them.
@@ -42,9 +39,7 @@ impl Pool {
     ) -> Result<Vec<(ImageId, GlobalImageId)>> {
         let op = Op::ListMirrored;
         let input = Encoder::new().string(after).u64(count).finish();
-        let answer = self.run(op, move |io| {
-            io.exec_sized("rbd_mirroring", "rbd", "mirror_image_list", &input, PAGE_BYTES)
-        });
+        let answer = self.run(op, move |io| io.exec("rbd_mirroring", "rbd", "mirror_image_list", &input));
         let answer = match answer {
             // A pool that was never mirrored has no such object.
             Err(Error::NotFound { .. }) => return Ok(Vec::new()),

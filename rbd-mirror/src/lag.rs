@@ -22,7 +22,6 @@ use crate::journal::{PeerState, Position};
 use crate::mode::MirrorImageMode;
 use crate::name::{GlobalImageId, MirrorUuid};
 use crate::pool::Pool;
-use crate::status::description::Meaning;
 use crate::sync::newest_complete;
 
 mod entry;
@@ -136,10 +135,8 @@ pub fn lag_by_replica(replica: &Pool, id: &GlobalImageId) -> Result<Lag> {
     if copy.mirror_mode()? != Some(MirrorImageMode::Snapshot) {
         return Ok(Lag::Unknown(WhyUnknown::PrimaryNotAsked));
     }
-    let reported = copy.status()?.local.and_then(|local| match local.description.meaning {
-        Meaning::Snapshot(replay) => replay.local_snapshot_timestamp,
-        _ => None,
-    });
+    let replay = copy.status()?.local.and_then(|local| local.description.snapshot());
+    let reported = replay.and_then(|replay| replay.local_snapshot_timestamp);
     let taken = reported.and_then(|seconds| u64::try_from(seconds).ok()).map(Duration::from_secs);
     Ok(match taken {
         Some(taken) => Lag::AtMost(age(SystemTime::UNIX_EPOCH + taken)),

@@ -33,7 +33,7 @@ const OBJECT_MAX: u64 = 64 << 20;
 const CHUNK: usize = 4 << 20;
 
 /// Entries a read asks for at once; the OSD gives no more than `osd_max_omap_entries_per_request` (1024).
-const ENTRIES_PAGE: u64 = 512;
+const ENTRIES_PAGE: usize = 512;
 
 impl Pool {
     /// Reads an object as a whole.
@@ -54,10 +54,11 @@ impl Pool {
             loop {
                 let offset = u64::try_from(data.len()).unwrap_or(u64::MAX);
                 let chunk = io.read_object(&object, offset, CHUNK)?;
-                if chunk.is_empty() || offset > OBJECT_MAX {
+                data.extend_from_slice(&chunk);
+                // A short one is the last.
+                if chunk.len() < CHUNK || offset > OBJECT_MAX {
                     return Ok(Some(data));
                 }
-                data.extend_from_slice(&chunk);
             }
         })?;
         read.ok_or_else(|| Error::Unreadable {
@@ -124,7 +125,7 @@ impl Pool {
             let mut entries: Vec<(String, Vec<u8>)> = Vec::new();
             loop {
                 let after = entries.last().map_or("", |(key, _)| key).to_owned();
-                let (page, more) = io.entries(&object, &after, ENTRIES_PAGE)?;
+                let (page, more) = io.entries(&object, &after, "", ENTRIES_PAGE)?;
                 let ended = page.is_empty() || !more;
                 entries.extend(page);
                 if ended {

@@ -5,6 +5,7 @@
 //! [`Image::journal`]; explain by the status.
 
 use std::fmt;
+use std::mem;
 use std::time::SystemTime;
 
 use ceph_sys as sys;
@@ -15,13 +16,14 @@ use crate::name::{GlobalImageId, ImageId, MirrorUuid};
 use crate::op::Op;
 use crate::pool::Pool;
 use crate::raw::image::RawImage;
-use crate::raw::mirror_image::{RawSiteStatus, RawStatus};
+use crate::raw::mirror_image::{RawInfo, RawSiteStatus, RawStatus, StatusSlot};
 use crate::raw::pool::time;
 use crate::raw::rados::RawIoCtx;
 
+mod class;
 pub mod description;
+mod librbd;
 mod list;
-mod lost;
 
 use description::Description;
 pub use list::Statuses;
@@ -139,27 +141,27 @@ impl Image {
     /// Implements: `int rbd_aio_mirror_image_get_global_status(rbd_image_t image, rbd_mirror_image_global_status_t *mirror_image_global_status, size_t status_size, rbd_completion_t c);`
     /// Similar to: `rbd mirror image status <image-spec>`
     pub fn status(&self) -> Result<ImageStatus> {
-        Ok(ImageStatus::from_raw(None, self.raw_status()?))
+        self.status_slot().map(|slot| ImageStatus::from_slot(&slot))
     }
 
-    fn raw_status(&self) -> Result<RawStatus> {
+    fn status_slot(&self) -> Result<StatusSlot> {
         let asked = self.finish(Op::Status, RawImage::start_mirror_status);
         let (_, slot) = asked.map_err(|failure| self.error(Op::Status, failure))?;
-        Ok(slot.copy())
+        Ok(slot)
     }
 }
 
 impl Pool {
     /// The statuses of all mirrored images of the pool, read page by page as the iterator goes. It ends after an error.
     ///
-    /// librbd reads the names of the whole pool for every page, so pages are large: a pool of 10,000 images costs about 33 reads
-    /// of its OSDs and 4.4 MB, and the memory of one page. Where a daemon reports "unknown" (as both sites' do between demotion and
-    /// promotion), librbd's list has lost the text; it is fetched again with one more read for a page.
+    /// A page of up to 4,096 images costs a read of the pool's OSDs, and one for 1,024 names; the iterator holds one page. Read by
+    /// Ceph's object class (`mirror_image_status_list` of src/cls/rbd/cls_rbd.cc), of which librbd's list is made: that one reads the
+    /// names of the whole pool for every page, and loses the text of every "unknown" (as both sites say between demotion and
+    /// promotion). Where the class answers otherwise than is known, [`Statuses::by_librbd`] is what it comes to.
     ///
     /// # Errors
     /// An item is an error if the site does not answer; the iterator ends with it.
     ///
-    /// Implements: `int rbd_mirror_image_global_status_list(rados_ioctx_t io_ctx, const char *start_id, size_t max, char **image_ids, rbd_mirror_image_global_status_t *images, size_t *len);`
     /// Similar to: `rbd mirror pool status --verbose`
     #[must_use]
     pub fn statuses(&self) -> Statuses {
@@ -189,22 +191,35 @@ impl Pool {
 }
 
 impl ImageStatus {
+    pub(crate) fn from_slot(slot: &StatusSlot) -> Self {
+        Self::of(None, slot.name(), slot.info(), slot.sites())
+    }
+
     pub(crate) fn from_raw(image_id: Option<ImageId>, raw: RawStatus) -> Self {
+        Self::of(image_id, raw.name, raw.info, raw.sites)
+    }
+
+    fn of(
+        image_id: Option<ImageId>,
+        name: String,
+        info: RawInfo,
+        sites: impl IntoIterator<Item = RawSiteStatus>,
+    ) -> Self {
         let mut local = None;
         let mut peers = Vec::new();
-        for site in raw.sites {
+        for mut site in sites {
             // The local site's uuid is empty. What nobody has written yet, librbd makes up: unknown, without a time.
             let unwritten =
                 site.last_update == 0 && site.state == sys::MIRROR_IMAGE_STATUS_STATE_UNKNOWN && !site.up;
-            let uuid = site.mirror_uuid.clone();
+            let uuid = mem::take(&mut site.mirror_uuid);
             match (uuid.is_empty(), unwritten) {
                 (true, true) => {}
                 (true, false) => local = Some(SiteStatus::from_raw(site)),
                 (false, _) => peers.push((MirrorUuid::new(uuid), SiteStatus::from_raw(site))),
             }
         }
-        let id = Some(raw.info.global_id).filter(|id| !id.is_empty()).map(GlobalImageId::new);
-        Self { name: raw.name, image_id, id, local, peers }
+        let id = Some(info.global_id).filter(|id| !id.is_empty()).map(GlobalImageId::new);
+        Self { name, image_id, id, local, peers }
     }
 
     /// Whether another status says the same, leaving aside when it was written: that a daemon wrote again is no news of the image.
@@ -240,7 +255,7 @@ impl SiteStatus {
         Self {
             state: SiteState::from_raw(raw.state),
             up: raw.up,
-            description: Description::parse(&raw.description),
+            description: Description::new(raw.description),
             last_update: (raw.last_update > 0).then(|| time(raw.last_update)),
         }
     }

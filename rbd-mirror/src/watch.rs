@@ -154,7 +154,7 @@ mod tests {
         let site = SiteStatus {
             state: SiteState::Replaying,
             up: true,
-            description: Description::parse(text),
+            description: Description::new(text),
             last_update: Some(UNIX_EPOCH + Duration::from_secs(written)),
         };
         let status = ImageStatus {

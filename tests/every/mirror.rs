@@ -64,6 +64,7 @@ pub(crate) fn both_sites(here: &Pool, there: &Pool) -> Result<()> {
     let statuses: Vec<_> = there.statuses().collect::<Result<_, _>>()?;
     let first = statuses.first().and_then(|status| status.image_id.clone()).context("no status")?;
     assert!(there.statuses_after(&first).page_size(1).all(|status| status.is_ok()));
+    assert_eq!(there.statuses().by_librbd().filter_map(Result::ok).count(), statuses.len());
     there.status_summary()?;
     assert!(there.mirrored(None).count() > 0);
     assert!(there.mirrored(Some(MirrorImageMode::Snapshot)).all(|image| image.is_ok()));

@@ -52,6 +52,13 @@ pub(crate) fn status(pool: &Pool, global_id: &str, state: u8, text: &str) -> Res
     Ok(())
 }
 
+/// Writes an entry of the directory of images: for an image that need not exist.
+pub(crate) fn named(pool: &Pool, image_id: &str, name: &str) -> Result<()> {
+    let (of_id, of_name) = (format!("id_{image_id}"), format!("name_{name}"));
+    pool.set_object_entries("rbd_directory", &[(&of_id, &string(name)), (&of_name, &string(image_id))])?;
+    Ok(())
+}
+
 /// Writes an entry of the directory of mirrored images: for an image that need not exist.
 pub(crate) fn mirrored(pool: &Pool, image_id: &str, global_id: &str, state: u8, mode: u8) -> Result<()> {
     let value = mirror_image(global_id, state, mode);

@@ -65,8 +65,18 @@ fn the_text_of_an_unknown_state_is_in_the_list_as_the_daemon_wrote_it() -> Resul
             (local.state, local.description.text.as_str()),
             (SiteState::Unknown, "remote image demoted")
         );
-        assert_eq!(local.description.meaning, Meaning::RemoteNotPrimary);
+        assert_eq!(local.description.meaning(), Meaning::RemoteNotPrimary);
     }
+    // With and without a name, a status and a word of its own state: both lists say the same of all.
+    forge::mirrored(&pool, "zz-nameless", "global-nameless", ENABLED, forge::SNAPSHOT)?;
+    site::mirrored(&pool, "quiet")?;
+    let replaying = site::mirrored(&pool, "followed")?.global_id()?;
+    forge::status(&pool, replaying.as_str(), REPLAYING, "replaying, {\"entries_behind_primary\":7}")?;
+    let [by_class, by_librbd] = [pool.statuses(), pool.statuses().by_librbd()]
+        .map(|statuses| statuses.collect::<rbd_mirror::Result<Vec<_>>>());
+    let by_class = by_class?;
+    assert_eq!(by_class.len(), 4);
+    assert_eq!(by_class, by_librbd?);
     Ok(())
 }
 
@@ -79,19 +89,77 @@ fn what_is_being_disabled_shortens_a_page_and_not_the_list() -> Result<()> {
         let state = if [1, 3, 6].contains(&number) { DISABLED } else { ENABLED };
         forge::mirrored(&pool, &format!("id{number}"), &format!("global{number}"), state, forge::SNAPSHOT)?;
     }
-    let expected: BTreeSet<_> = [0, 2, 4, 5, 7, 8].map(|number| format!("id{number}")).into();
-    for size in [1, 2, 3, 4, 100] {
-        let ids: BTreeSet<_> = pool
-            .statuses()
-            .page_size(size)
-            .map(|status| Ok(status?.image_id.map(|id| id.as_str().to_owned()).unwrap_or_default()))
-            .collect::<Result<_>>()?;
-        assert_eq!(ids, expected, "pages of {size}");
+    let expected = [0, 2, 4, 5, 7, 8].map(|number| format!("id{number}"));
+    // Also pages of which the nine entries are a multiple, and pages that are all of them.
+    for size in [1, 2, 3, 4, 9, 100] {
+        for statuses in [pool.statuses().page_size(size), pool.statuses().page_size(size).by_librbd()] {
+            let ids: Vec<_> = statuses
+                .map(|status| Ok(status?.image_id.map(|id| id.as_str().to_owned()).unwrap_or_default()))
+                .collect::<Result<_>>()?;
+            assert_eq!(ids, expected, "pages of {size}");
+        }
     }
     // The summary counts them all: it tells that something has changed, not how many images there are.
     let counted: u32 = pool.status_summary()?.into_iter().map(|(_, count)| count).sum();
     assert_eq!((counted, pool.mirrored_ids()?.len()), (9, 9));
     assert_eq!(pool.statuses().count(), 6);
+    Ok(())
+}
+
+#[test]
+fn an_image_has_its_own_name_among_many_that_are_not_mirrored() -> Result<()> {
+    let pool = apart("scattered")?;
+    for number in 0..60 {
+        let id = format!("id{number:02}");
+        forge::named(&pool, &id, &format!("disk-{number}"))?;
+        if number % 12 == 0 || number == 49 {
+            forge::mirrored(&pool, &id, &format!("global{number}"), ENABLED, forge::SNAPSHOT)?;
+        }
+    }
+    // The last one has no name.
+    forge::mirrored(&pool, "id99", "global99", ENABLED, forge::SNAPSHOT)?;
+    for size in [1, 4, 100] {
+        let statuses = pool.statuses().page_size(size);
+        let names: Vec<_> = statuses.map(|status| Ok(status?.name)).collect::<Result<_>>()?;
+        let expected = ["disk-0", "disk-12", "disk-24", "disk-36", "disk-48", "disk-49", "id99"];
+        assert_eq!(names, expected, "pages of {size}");
+    }
+    Ok(())
+}
+
+#[test]
+fn images_that_go_between_two_pages_take_no_other_with_them() -> Result<()> {
+    let pool = apart("going")?;
+    for number in 0..8 {
+        forge::mirrored(&pool, &format!("id{number}"), &format!("global{number}"), ENABLED, forge::SNAPSHOT)?;
+    }
+    for by_librbd in [false, true] {
+        let mut statuses = pool.statuses().page_size(2);
+        if by_librbd {
+            statuses = statuses.by_librbd();
+        }
+        let mut next = || -> Result<Option<String>> {
+            let status = statuses.next().transpose()?;
+            Ok(status.and_then(|status| status.image_id).map(|id| id.as_str().to_owned()))
+        };
+        let first = [next()?, next()?];
+        // The last of the page that was read, and the first of the next one.
+        pool.remove_object_entries("rbd_mirroring", &["image_id1", "image_id2"])?;
+        let mut seen: Vec<_> = first.into_iter().flatten().collect();
+        while let Some(id) = next()? {
+            seen.push(id);
+        }
+        assert_eq!(seen, ["id0", "id1", "id3", "id4", "id5", "id6", "id7"], "by librbd: {by_librbd}");
+        for number in [1, 2] {
+            forge::mirrored(
+                &pool,
+                &format!("id{number}"),
+                &format!("global{number}"),
+                ENABLED,
+                forge::SNAPSHOT,
+            )?;
+        }
+    }
     Ok(())
 }
 
@@ -126,7 +194,7 @@ fn the_numbers_of_a_status_are_those_that_were_written_and_no_others() -> Result
         Ok(status.local.context("no word of the local site")?.description)
     };
     let Meaning::Journal(absent) =
-        told("replaying, {\"primary_position\":{},\"non_primary_position\":{}}")?.meaning
+        told("replaying, {\"primary_position\":{},\"non_primary_position\":{}}")?.meaning()
     else {
         panic!("no replay")
     };
@@ -135,12 +203,12 @@ fn the_numbers_of_a_status_are_those_that_were_written_and_no_others() -> Result
 
     let text = "replaying, {\"bytes_per_second\":0.0,\"entries_behind_primary\":-1897,\"entries_per_second\":0.01,\
                 \"non_primary_position\":{\"entry_tid\":7,\"object_number\":1,\"tag_tid\":2},\"primary_position\":{}}";
-    let Meaning::Journal(ahead) = told(text)?.meaning else { panic!("no replay") };
+    let Meaning::Journal(ahead) = told(text)?.meaning() else { panic!("no replay") };
     assert_eq!((ahead.entries_behind_primary, ahead.bytes_per_second), (Some(-1897), Some(0.0)));
 
     for garbage in ["18446744073709551615", "-9223372036854775808", "1e300", "-1", "\"soon\"", "null"] {
         let text = format!("replaying, {{\"entries_behind_primary\":5,\"seconds_until_synced\":{garbage}}}");
-        let Meaning::Journal(replay) = told(&text)?.meaning else { panic!("no replay: {garbage}") };
+        let Meaning::Journal(replay) = told(&text)?.meaning() else { panic!("no replay: {garbage}") };
         assert_eq!(
             (replay.entries_behind_primary, replay.seconds_until_synced),
             (Some(5), None),
@@ -149,7 +217,7 @@ fn the_numbers_of_a_status_are_those_that_were_written_and_no_others() -> Result
     }
     let text = "replaying, {\"bytes_per_second\":0.0,\"bytes_per_snapshot\":0.0,\"remote_snapshot_timestamp\":1700000000,\
                 \"replay_state\":\"idle\"}";
-    let Meaning::Snapshot(replay) = told(text)?.meaning else { panic!("no replay") };
+    let Meaning::Snapshot(replay) = told(text)?.meaning() else { panic!("no replay") };
     assert_eq!((replay.local_snapshot_timestamp, replay.syncing_percent), (None, None));
     Ok(())
 }

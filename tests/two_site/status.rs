@@ -22,7 +22,7 @@ fn the_list_tells_what_both_sites_say_of_an_image() -> Result<()> {
         let Some(status) = listed.transpose()? else { return Ok(Seen::NotYet("not listed".to_owned())) };
         let told =
             status.local.as_ref().is_some_and(|local| local.up && local.description.journal().is_some())
-                && status.peers.iter().any(|(_, peer)| peer.description.meaning == Meaning::LocalIsPrimary);
+                && status.peers.iter().any(|(_, peer)| peer.description.meaning() == Meaning::LocalIsPrimary);
         Ok(if told { Seen::Done(()) } else { Seen::NotYet(format!("{status:?}")) })
     })?;
     let shown = sites.witness_b.image_status("one/listed")?;
@@ -59,12 +59,12 @@ fn the_list_keeps_the_text_of_an_image_that_both_sites_have_demoted() -> Result<
         let status = listed()?;
         let local = status.as_ref().and_then(|status| status.local.clone());
         let kept = local.as_ref().is_some_and(|local| {
-            local.state == SiteState::Unknown && local.description.meaning == Meaning::RemoteNotPrimary
+            local.state == SiteState::Unknown && local.description.meaning() == Meaning::RemoteNotPrimary
         });
         Ok(if kept { Seen::Done(()) } else { Seen::NotYet(format!("{local:?}")) })
     })?;
     let single = sites.b.open_by_global_id_read_only(&id)?.status()?.local.context("no words")?;
-    assert_eq!(single.description.meaning, Meaning::RemoteNotPrimary);
+    assert_eq!(single.description.meaning(), Meaning::RemoteNotPrimary);
     sites.at_a().promote(&id)?;
     Ok(())
 }
@@ -84,7 +84,7 @@ fn a_whole_page_of_demoted_images_keeps_its_texts_at_the_price_of_one_more_read(
         let ours = statuses.iter().filter(|status| status.id.as_ref().is_some_and(|id| ids.contains(id)));
         let kept = ours.clone().filter(|status| {
             status.local.as_ref().is_some_and(|local| {
-                local.state == SiteState::Unknown && local.description.meaning == Meaning::RemoteNotPrimary
+                local.state == SiteState::Unknown && local.description.meaning() == Meaning::RemoteNotPrimary
             })
         });
         let words = ours.map(ToString::to_string).collect::<Vec<_>>().join("; ");

@@ -27,6 +27,17 @@ pub(crate) struct Arguments {
 /// Installs the peers, builds, runs. The exit code says whether every group of benchmarks came to its end.
 pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
     setup::ensure(setup::Purpose::Benches)?;
+    // The operator's command is measured as it is, beside the benchmarks.
+    let mut build = cargo();
+    setup::succeed(build.args([
+        "build",
+        "--quiet",
+        "--release",
+        "--package",
+        "one-dr",
+        "--package",
+        "benches",
+    ]))?;
     let mut command = cargo();
     match python() {
         Ok(python) => drop(command.env("PYTHON", python)),

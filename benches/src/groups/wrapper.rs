@@ -32,7 +32,7 @@ pub(crate) fn run(size: Size, record: &mut Record) -> Result<()> {
     let cluster = c::Cluster::connect(&site.conf())?;
     let c_pool = cluster.pool(POOL)?;
     let ids = pool.mirrored_ids()?;
-    synthetic::write_statuses(&c_pool, ids.iter().map(|(_, global)| global.as_str()))?;
+    synthetic::write_statuses(&c_pool, ids.iter().map(|(_, global)| global.as_str()), synthetic::FOLLOWS)?;
     let (ours, limit) = (pool.open(IMAGE)?, c_pool.open(IMAGE)?);
 
     let (rounds, calls) = (size.pick(41, 7), size.pick(100, 50));
@@ -76,7 +76,7 @@ pub(crate) fn run(size: Size, record: &mut Record) -> Result<()> {
     allocated("status", &|| Ok(ours.status().map(drop)?))?;
     record.remark(
         "Allocations are Rust's. What each is: the value that librbd's completion writes to and that outlives a caller who gives up \
-         (one), the global id; of a status also its name, and for each site its text, uuid and the list, in C's form and then in ours.",
+         (one), the global id; of a status also its name, and for each site its text and uuid.",
     );
 
     let counts = instructions(&site.conf())?;
@@ -99,7 +99,7 @@ pub(crate) fn run(size: Size, record: &mut Record) -> Result<()> {
     if let Some(texts) = counts.get("ours_texts") {
         let each = texts / f64::from(CALLGRIND_CALLS);
         record.figure(
-            "status: of these, instructions that read the numbers in the text, which C does not do",
+            "status: instructions that read the numbers in its text, where they are asked for",
             each,
             "",
             None,

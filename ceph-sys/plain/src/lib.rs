@@ -18,7 +18,7 @@ use anyhow::{Result, ensure};
 use ceph_sys as sys;
 
 pub use image::Image;
-pub use pool::Pool;
+pub use pool::{Pool, Watch};
 
 /// A connection as `client.admin`.
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 //! A pool in C calls.
 
-use std::ffi::{CStr, CString, c_char};
+use std::ffi::{CStr, CString, c_char, c_void};
 use std::marker::PhantomData;
 use std::ptr;
 
@@ -77,6 +77,37 @@ impl Pool<'_> {
                 );
             }
         }
+    }
+}
+
+/// A watch on an object, by which others see that this client is alive. It hears nothing.
+#[derive(Debug)]
+pub struct Watch<'a> {
+    pool: &'a Pool<'a>,
+    cookie: u64,
+}
+
+impl Pool<'_> {
+    /// Watches an object.
+    ///
+    /// # Errors
+    /// The number that the call answered.
+    pub fn watch(&self, object: &str) -> Result<Watch<'_>> {
+        extern "C" fn heard(_: *mut c_void, _: u64, _: u64, _: u64, _: *mut c_void, _: usize) {}
+        let object = CString::new(object)?;
+        let mut cookie = 0;
+        // SAFETY: the pool is live, the string outlives the call, a place for the cookie, a function that uses no context.
+        checked("rados_watch2", unsafe {
+            sys::rados_watch2(self.io, object.as_ptr(), &mut cookie, Some(heard), None, ptr::null_mut())
+        })?;
+        Ok(Watch { pool: self, cookie })
+    }
+}
+
+impl Drop for Watch<'_> {
+    fn drop(&mut self) {
+        // SAFETY: the pool is live, which this value borrows; the cookie is of rados_watch2, used last here.
+        unsafe { sys::rados_unwatch2(self.pool.io, self.cookie) };
     }
 }
 

@@ -159,7 +159,6 @@ impl Storage for ModelStorage {
                     name: image.name.clone(),
                     image_id: ImageId::new(image.image_id.as_str()),
                     global_id: GlobalImageId::new(image.global_id.as_deref()?),
-                    role: image.role(),
                 })
             });
             Ok(images.collect())

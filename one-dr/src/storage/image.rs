@@ -138,8 +138,6 @@ pub struct MirroredImage {
     pub image_id: ImageId,
     /// Its identity.
     pub global_id: GlobalImageId,
-    /// What it is here.
-    pub role: Role,
 }
 
 /// An entry of the trash.

@@ -42,7 +42,16 @@ pub(crate) unsafe fn from_c(text: *const c_char) -> String {
         return String::new();
     }
     // SAFETY: not null, and NUL-terminated by the caller's word.
-    unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned()
+    to_text(unsafe { CStr::from_ptr(text) }.to_bytes())
+}
+
+/// A copy of bytes as text. Whether there is anything to replace is found out first, word by word: to look for it in a text of status
+/// takes ten times as long.
+pub(crate) fn to_text(bytes: &[u8]) -> String {
+    match str::from_utf8(bytes) {
+        Ok(text) => text.to_owned(),
+        Err(_) => String::from_utf8_lossy(bytes).into_owned(),
+    }
 }
 
 /// The strings of a buffer, each ended by NUL; none of an empty one. Behind the last one, unused room counts as empty strings.
@@ -51,7 +60,7 @@ pub(crate) fn strings(buffer: &[u8]) -> Vec<String> {
         return Vec::new();
     }
     let ended = buffer.strip_suffix(b"\0").unwrap_or(buffer);
-    ended.split(|byte| *byte == 0).map(|bytes| String::from_utf8_lossy(bytes).into_owned()).collect()
+    ended.split(|byte| *byte == 0).map(to_text).collect()
 }
 
 #[cfg(test)]

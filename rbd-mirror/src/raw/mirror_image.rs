@@ -158,6 +158,19 @@ pub(crate) struct StatusSlot(sys::rbd_mirror_image_global_status_t);
 unsafe impl Send for StatusSlot {}
 
 impl StatusSlot {
+    pub(crate) fn name(&self) -> String {
+        // SAFETY: null or filled by librbd with a NUL-terminated string.
+        unsafe { from_c(self.0.name) }
+    }
+
+    pub(crate) fn info(&self) -> RawInfo {
+        copy_info(&self.0.info)
+    }
+
+    pub(crate) fn sites(&self) -> impl Iterator<Item = RawSiteStatus> + '_ {
+        sites(&self.0).iter().map(copy_site)
+    }
+
     pub(crate) fn copy(&self) -> RawStatus {
         copy_status(&self.0)
     }
@@ -179,19 +192,21 @@ pub(super) fn copy_info(info: &sys::rbd_mirror_image_info_t) -> RawInfo {
     }
 }
 
-pub(super) fn copy_status(status: &sys::rbd_mirror_image_global_status_t) -> RawStatus {
+fn sites(status: &sys::rbd_mirror_image_global_status_t) -> &[sys::rbd_mirror_image_site_status_t] {
+    if status.site_statuses.is_null() {
+        return &[];
+    }
     let count = usize::try_from(status.site_statuses_count).unwrap_or(0);
-    let sites = if status.site_statuses.is_null() {
-        &[]
-    } else {
-        // SAFETY: librbd allocated `site_statuses_count` entries there; `status` keeps them alive.
-        unsafe { std::slice::from_raw_parts(status.site_statuses, count) }
-    };
+    // SAFETY: librbd allocated `site_statuses_count` entries there; `status` keeps them alive.
+    unsafe { std::slice::from_raw_parts(status.site_statuses, count) }
+}
+
+pub(super) fn copy_status(status: &sys::rbd_mirror_image_global_status_t) -> RawStatus {
     RawStatus {
         // SAFETY: null or filled by librbd with a NUL-terminated string.
         name: unsafe { from_c(status.name) },
         info: copy_info(&status.info),
-        sites: sites.iter().map(copy_site).collect(),
+        sites: sites(status).iter().map(copy_site).collect(),
     }
 }
 

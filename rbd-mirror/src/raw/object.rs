@@ -1,4 +1,4 @@
-//! RADOS objects: their data, their key/value entries, and locks on them that run out.
+//! RADOS objects: their data, their key/value entries, what their classes answer, and locks on them that run out.
 
 use std::ffi::{CStr, CString, c_char};
 use std::ptr;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use ceph_sys as sys;
 
 use super::call::{check, from_c, to_c};
-use super::rados::RawIoCtx;
+use super::rados::{Allocated, RawIoCtx};
 use crate::errno::Errno;
 
 /// A key and its value.
@@ -141,9 +141,16 @@ impl RawIoCtx {
     }
 
     /// `void rados_read_op_omap_get_vals2(rados_read_op_t read_op, const char *start_after, const char *filter_prefix, uint64_t max_return, rados_omap_iter_t *iter, unsigned char *pmore, int *prval);`:
-    /// a page of entries, and whether there are more.
-    pub(crate) fn entries(&self, object: &str, after: &str, max: u64) -> Result<(Vec<Entry>, bool), Errno> {
-        let (object, after) = (to_c(object)?, to_c(after)?);
+    /// a page of the entries whose keys begin with the prefix, and whether there are more.
+    pub(crate) fn entries(
+        &self,
+        object: &str,
+        after: &str,
+        prefix: &str,
+        max: usize,
+    ) -> Result<(Vec<Entry>, bool), Errno> {
+        let [object, after, prefix] = [to_c(object)?, to_c(after)?, to_c(prefix)?];
+        let max = u64::try_from(max).unwrap_or(u64::MAX);
         // SAFETY: no arguments.
         let op = ReadOp(unsafe { sys::rados_create_read_op() });
         let (mut iterator, mut more, mut outcome) = (ptr::null_mut(), 0, 0);
@@ -152,23 +159,84 @@ impl RawIoCtx {
             sys::rados_read_op_omap_get_vals2(
                 op.0,
                 after.as_ptr(),
-                c"".as_ptr(),
+                prefix.as_ptr(),
                 max,
                 &mut iterator,
                 &mut more,
                 &mut outcome,
             );
         }
-        // SAFETY: the operation and the handle are live.
-        let operated = unsafe { sys::rados_read_op_operate(op.0, self.handle(), object.as_ptr(), 0) };
+        let operated = self.operate_read(&op, &object);
         let iterator = Entries(iterator);
-        check(operated)?;
+        operated?;
         check(outcome)?;
-        let mut page = Vec::new();
-        while let Some(entry) = next_entry(&iterator)? {
-            page.push(entry);
+        Ok((collect(&iterator)?, more != 0))
+    }
+
+    /// `void rados_read_op_omap_get_vals_by_keys2(rados_read_op_t read_op, char const* const* keys, size_t num_keys, const size_t* key_lens, rados_omap_iter_t *iter, int *prval);`:
+    /// the entries of those keys that are there, in the order of the keys.
+    pub(crate) fn entries_of(&self, object: &str, keys: &[String]) -> Result<Vec<Entry>, Errno> {
+        let object = to_c(object)?;
+        let pointers: Vec<*const c_char> = keys.iter().map(|key| key.as_ptr().cast()).collect();
+        let lengths: Vec<usize> = keys.iter().map(String::len).collect();
+        // SAFETY: no arguments.
+        let op = ReadOp(unsafe { sys::rados_create_read_op() });
+        let (mut iterator, mut outcome) = (ptr::null_mut(), 0);
+        // SAFETY: the operation is live; two arrays of as many items as is said, copied by the call; the two places outlive the
+        // operation, which ends below.
+        unsafe {
+            sys::rados_read_op_omap_get_vals_by_keys2(
+                op.0,
+                pointers.as_ptr(),
+                keys.len(),
+                lengths.as_ptr(),
+                &mut iterator,
+                &mut outcome,
+            );
         }
-        Ok((page, more != 0))
+        let operated = self.operate_read(&op, &object);
+        let iterator = Entries(iterator);
+        operated?;
+        check(outcome)?;
+        collect(&iterator)
+    }
+
+    /// `void rados_read_op_exec(rados_read_op_t read_op, const char *cls, const char *method, const char *in_buf, size_t in_len, char **out_buf, size_t *out_len, int *prval);`:
+    /// the answer of a method of an object class, however long it is.
+    pub(crate) fn exec(
+        &self,
+        object: &str,
+        class: &str,
+        method: &str,
+        input: &[u8],
+    ) -> Result<Vec<u8>, Errno> {
+        let (object, class, method) = (to_c(object)?, to_c(class)?, to_c(method)?);
+        let (mut answer, mut outcome) = (Allocated::default(), 0);
+        // SAFETY: no arguments.
+        let op = ReadOp(unsafe { sys::rados_create_read_op() });
+        // SAFETY: the operation is live; strings and input are copied by the call; the three places outlive the operation, which ends
+        // below.
+        unsafe {
+            sys::rados_read_op_exec(
+                op.0,
+                class.as_ptr(),
+                method.as_ptr(),
+                input.as_ptr().cast(),
+                input.len(),
+                &mut answer.at,
+                &mut answer.length,
+                &mut outcome,
+            );
+        }
+        self.operate_read(&op, &object)?;
+        check(outcome)?;
+        Ok(answer.bytes())
+    }
+
+    /// `int rados_read_op_operate(rados_read_op_t read_op, rados_ioctx_t io, const char *oid, int flags);`
+    fn operate_read(&self, op: &ReadOp, object: &CStr) -> Result<(), Errno> {
+        // SAFETY: the operation and the handle are live.
+        check(unsafe { sys::rados_read_op_operate(op.0, self.handle(), object.as_ptr(), 0) }).map(drop)
     }
 
     /// `int rados_lock_exclusive(rados_ioctx_t io, const char * oid, const char * name, const char * cookie, const char * desc, struct timeval * duration, uint8_t flags);`
@@ -273,6 +341,14 @@ pub(crate) struct RawLock<'a> {
     pub(crate) name: &'a str,
     pub(crate) cookie: &'a str,
     pub(crate) description: &'a str,
+}
+
+fn collect(entries: &Entries) -> Result<Vec<Entry>, Errno> {
+    let mut page = Vec::new();
+    while let Some(entry) = next_entry(entries)? {
+        page.push(entry);
+    }
+    Ok(page)
 }
 
 /// `int rados_omap_get_next2(rados_omap_iter_t iter, char **key, char **val, size_t *key_len, size_t *val_len);`

@@ -158,9 +158,9 @@ pub(crate) struct Reply {
 }
 
 /// A buffer that librados allocated.
-struct Allocated {
-    at: *mut c_char,
-    length: usize,
+pub(super) struct Allocated {
+    pub(super) at: *mut c_char,
+    pub(super) length: usize,
 }
 
 impl Default for Allocated {
@@ -170,7 +170,7 @@ impl Default for Allocated {
 }
 
 impl Allocated {
-    fn bytes(&self) -> Vec<u8> {
+    pub(super) fn bytes(&self) -> Vec<u8> {
         if self.at.is_null() {
             return Vec::new();
         }
@@ -234,55 +234,6 @@ impl RawIoCtx {
         let object = to_c(object)?;
         // SAFETY: the handle is live; a NUL-terminated name.
         check(unsafe { sys::rados_remove(self.handle, object.as_ptr()) }).map(drop)
-    }
-
-    /// `int rados_exec(rados_ioctx_t io, const char *oid, const char *cls, const char *method, const char *in_buf, size_t in_len, char *buf, size_t out_len);`
-    pub(crate) fn exec(
-        &self,
-        object: &str,
-        class: &str,
-        method: &str,
-        input: &[u8],
-    ) -> Result<Vec<u8>, Errno> {
-        self.exec_sized(object, class, method, input, 16 * 1024)
-    }
-
-    /// [`exec`](Self::exec) whose answer is expected to have up to so many bytes. A longer one is asked for again, which the OSD has
-    /// to work out again.
-    pub(crate) fn exec_sized(
-        &self,
-        object: &str,
-        class: &str,
-        method: &str,
-        input: &[u8],
-        expected: usize,
-    ) -> Result<Vec<u8>, Errno> {
-        let (object, class, method) = (to_c(object)?, to_c(class)?, to_c(method)?);
-        let mut output = vec![0_u8; expected];
-        for _ in 0..8 {
-            // SAFETY: the handle is live; `input` and `output` are valid for the lengths given.
-            let rc = unsafe {
-                sys::rados_exec(
-                    self.handle,
-                    object.as_ptr(),
-                    class.as_ptr(),
-                    method.as_ptr(),
-                    input.as_ptr().cast(),
-                    input.len(),
-                    output.as_mut_ptr().cast(),
-                    output.len(),
-                )
-            };
-            match check(rc) {
-                Ok(length) => {
-                    output.truncate(usize::try_from(length).unwrap_or(0));
-                    return Ok(output);
-                }
-                Err(Errno::ERANGE) => output = vec![0; output.len() * 4],
-                Err(errno) => return Err(errno),
-            }
-        }
-        Err(Errno::ERANGE)
     }
 
     pub(crate) fn handle(&self) -> sys::rados_ioctx_t {

@@ -6,7 +6,8 @@
 //!   replaying, master_position=[object_number=3, …], …         journal mode, before
 //!   split-brain detected                                       a cause
 //! ```
-//! Absent is not zero: every number is an `Option`. Text that is not understood is kept, never an error.
+//! Absent is not zero: every number is an `Option`. Text that is not understood is kept, never an error. It is read when it is asked
+//! for: to list ten thousand statuses, or to compare them, takes no number of them.
 
 use std::fmt;
 
@@ -15,13 +16,10 @@ use serde::Deserialize;
 use crate::journal::Position;
 
 /// The text of a status.
-#[derive(Clone, Debug, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Description {
     /// The text as the daemon wrote it.
     pub text: String,
-    /// What it says.
-    pub meaning: Meaning,
 }
 
 /// What the text of a status says.
@@ -122,26 +120,31 @@ pub struct SnapshotReplay {
 }
 
 impl Description {
-    /// Reads the text of a status. Total: what is not understood is [`Meaning::Other`].
+    /// The text of a status.
     #[must_use]
-    pub fn parse(text: &str) -> Self {
-        let meaning = match text.strip_prefix("replaying, ") {
+    pub fn new(text: impl Into<String>) -> Self {
+        Self { text: text.into() }
+    }
+
+    /// Reads what the text says. Total: what is not understood is [`Meaning::Other`].
+    #[must_use]
+    pub fn meaning(&self) -> Meaning {
+        match self.text.strip_prefix("replaying, ") {
             Some(detail) => replay(detail.trim()),
-            None => cause(text.trim()),
-        };
-        Self { text: text.to_owned(), meaning }
+            None => cause(self.text.trim()),
+        }
     }
 
     /// Whether the text is one of Ceph's two for a split brain.
     #[must_use]
     pub fn is_split_brain(&self) -> bool {
-        self.meaning == Meaning::SplitBrain
+        cause(self.text.trim()) == Meaning::SplitBrain
     }
 
     /// The numbers of a replay in journal mode.
     #[must_use]
-    pub fn journal(&self) -> Option<&JournalReplay> {
-        match &self.meaning {
+    pub fn journal(&self) -> Option<JournalReplay> {
+        match self.meaning() {
             Meaning::Journal(replay) => Some(replay),
             _ => None,
         }
@@ -149,11 +152,23 @@ impl Description {
 
     /// The numbers of a replay in snapshot mode.
     #[must_use]
-    pub fn snapshot(&self) -> Option<&SnapshotReplay> {
-        match &self.meaning {
+    pub fn snapshot(&self) -> Option<SnapshotReplay> {
+        match self.meaning() {
             Meaning::Snapshot(replay) => Some(replay),
             _ => None,
         }
+    }
+}
+
+#[cfg(feature = "serde")]
+impl serde::Serialize for Description {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeStruct;
+
+        let mut fields = serializer.serialize_struct("Description", 2)?;
+        fields.serialize_field("text", &self.text)?;
+        fields.serialize_field("meaning", &self.meaning())?;
+        fields.end()
     }
 }
 

@@ -1,7 +1,7 @@
 //! What the daemons report of a whole pool: a read for some thousands of images. To show; a decision looks at each image.
 
 use rbd_mirror::status::description::Meaning;
-use rbd_mirror::status::{ImageStatus, SiteState, SiteStatus};
+use rbd_mirror::status::{ImageStatus, SiteState};
 use serde::{Deserialize, Serialize};
 
 use super::Ceph;
@@ -72,14 +72,18 @@ impl Ceph {
 
 fn report(status: ImageStatus) -> Option<Report> {
     let peer_at = status.peers.iter().filter_map(|(_, word)| word.last_update).max();
-    let behind = status.local.as_ref().and_then(|local| local.description.journal());
-    let behind = behind.and_then(|replay| replay.entries_behind_primary);
+    let local = status.local.as_ref();
+    let meaning = local.map(|local| local.description.meaning());
+    let behind = match &meaning {
+        Some(Meaning::Journal(replay)) => replay.entries_behind_primary,
+        _ => None,
+    };
     Some(Report {
         global_id: status.id.clone()?,
-        word: status.local.as_ref().map_or(Word::Unknown, word),
-        up: status.local.as_ref().is_some_and(|local| local.up),
+        word: local.zip(meaning).map_or(Word::Unknown, |(local, meaning)| word(local.state, &meaning)),
+        up: local.is_some_and(|local| local.up),
         text: words(&status),
-        at: status.local.as_ref().and_then(|local| local.last_update).map(Into::into),
+        at: local.and_then(|local| local.last_update).map(Into::into),
         peer_at: peer_at.map(Into::into),
         entries_behind: behind.map(|entries| u64::try_from(entries).unwrap_or(0)),
         name: status.name,
@@ -92,9 +96,9 @@ fn words(status: &ImageStatus) -> String {
     text.split_once(", {").map_or(text.as_str(), |(words, _)| words).to_owned()
 }
 
-fn word(status: &SiteStatus) -> Word {
+fn word(state: SiteState, meaning: &Meaning) -> Word {
     // "stopped" has three meanings, and "error" many: the text decides.
-    match (&status.state, &status.description.meaning) {
+    match (state, meaning) {
         (SiteState::Error, Meaning::SplitBrain) => Word::SplitBrain,
         (_, Meaning::Disconnected) => Word::Disconnected,
         (SiteState::Error, _) => Word::Error,

@@ -131,8 +131,7 @@ fn info(context: &mut Context<'_>, kind: &str) -> Outcome {
             node
         };
         let node = unlocked(pool.get(id)?);
-        let mut alone = pool.clone();
-        alone.objects = [(id, node)].into();
+        let alone = Pool { objects: [(id, node)].into(), ..*pool };
         World::authorize(&alone, id, &caller, Right::Use)?;
     } else {
         pool.get(id)?;
