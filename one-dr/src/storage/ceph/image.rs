@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use rbd_mirror::journal::TagOwner;
 use rbd_mirror::pair::{Pair, SideView};
 use rbd_mirror::{
-    Error as CephError, Image, MirrorImageMode, MirrorSnapshotState, Op, Pool, Role as CephRole,
+    Error as CephError, Image, MirrorImageMode, MirrorSnapshotState, Op, Pool, Refusal, Role as CephRole,
     SnapshotNamespace, SyncState, TrashSource, demotion_has_arrived, sync_state,
 };
 
@@ -25,7 +25,13 @@ impl Ceph {
 
     pub(super) fn view_of_id(&self, id: &GlobalImageId) -> Result<Option<ImageView>> {
         let on = id.as_str();
-        self.here.read_on("look", on, |pool| found(pool.open_by_global_id_read_only(id)).and_then(viewed))
+        self.here.read_on("look", on, |pool| {
+            match found(pool.open_by_global_id_read_only(id)).and_then(viewed) {
+                // Its mirroring ended between two reads, as when a resync removes it: nothing has this id now.
+                Err(error) if error.refusal() == Some(&Refusal::NotMirrored) => Ok(None),
+                other => other,
+            }
+        })
     }
 
     pub(super) fn list_mirrored(&self) -> Result<Vec<MirroredImage>> {
