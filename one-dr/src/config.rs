@@ -147,7 +147,7 @@ impl Default for CephConfig {
 
 /// A front-end.
 #[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub struct FrontEndConfig {
     /// Where it is; `ONE_XMLRPC` without.
     pub endpoint: Option<String>,
@@ -155,6 +155,29 @@ pub struct FrontEndConfig {
     pub auth_file: Option<PathBuf>,
     /// The certificates of an own authority.
     pub ca_file: Option<PathBuf>,
+    /// For a read of one object.
+    pub read_seconds: u64,
+    /// For a page of a pool.
+    pub list_seconds: u64,
+    /// For a change.
+    pub change_seconds: u64,
+    /// How long a silent front-end is not asked again.
+    pub silence_seconds: u64,
+}
+
+impl Default for FrontEndConfig {
+    fn default() -> Self {
+        let usual = frontend::Options::default();
+        Self {
+            endpoint: None,
+            auth_file: None,
+            ca_file: None,
+            read_seconds: usual.read_within.as_secs(),
+            list_seconds: usual.list_within.as_secs(),
+            change_seconds: usual.change_within.as_secs(),
+            silence_seconds: 30,
+        }
+    }
 }
 
 /// The two sites, and Ceph's more particular side of each.
@@ -259,7 +282,15 @@ impl SiteConfig {
             Some(path) => frontend::Session::from_file(path)?,
             None => frontend::Session::from_environment()?,
         };
-        let options = frontend::Options { ca_file: config.ca_file.clone(), ..frontend::Options::default() };
+        let seconds = |seconds: u64| Duration::from_secs(seconds.max(1));
+        let options = frontend::Options {
+            ca_file: config.ca_file.clone(),
+            read_within: seconds(config.read_seconds),
+            list_within: seconds(config.list_seconds),
+            change_within: seconds(config.change_seconds),
+            silence: Duration::from_secs(config.silence_seconds),
+            ..frontend::Options::default()
+        };
         frontend::Oned::new(self.name.clone(), endpoint, session, options)
     }
 }

@@ -110,7 +110,9 @@ fn known(pair: &SitePair, protected_only: bool) -> Result<Vec<Vm>, Error> {
             Err(error) => Err(Error::Unknown(error.to_string())),
         };
     }
-    let live = pair.frontend(Side::Home).vms();
+    // A short question first: a list takes as long as it may, of a front-end that says nothing too.
+    let home = pair.frontend(Side::Home);
+    let live = home.version().and_then(|_| home.vms());
     match (live, captured) {
         (Ok(live), _) => Ok(live),
         (Err(FrontEndError::Unreachable { .. }), Ok(newest)) => Ok(newest.record.into_capture().vms),

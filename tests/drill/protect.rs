@@ -29,31 +29,27 @@ pub(crate) fn stage(run: &Run<'_>) -> Result<()> {
         Ok(format!("{count} disks, by `rbd info` at both sites"))
     })?;
     run.one_dr(&["capture"], 0)?;
-    await_well(run)?;
+    await_status(run, 0)?;
     run.one_dr(&["doctor"], 0)?;
     guards::failover_while_alive(run)
 }
 
-/// Waits until `status --check` is content: what it reads is up to 40 s old.
-pub(crate) fn await_well(run: &Run<'_>) -> Result<()> {
-    run.step("status settles", || {
-        let output = until("status --check is content", REPORTED_WITHIN, &run.office.folder(), || {
-            let output = match run.office.spawn(&["status", "--check", "-o", "json"]) {
-                Ok(spawned) => spawned.end(REPORTED_WITHIN),
-                Err(error) => Err(error),
-            };
-            Ok(match output {
-                Ok(output) if output.code == Some(0) => Seen::Done(output),
+/// Waits until `status --check` ends with this exit code: what it reads is up to 40 s old. Then it is run once more, for the record.
+pub(crate) fn await_status(run: &Run<'_>, code: i32) -> Result<()> {
+    run.step(&format!("until status --check says {code}"), || {
+        let output = until("status --check settles", REPORTED_WITHIN, &run.office.folder(), || {
+            let spawned = run.office.spawn(&["status", "--check", "-o", "json"]);
+            Ok(match spawned.and_then(|spawned| spawned.end(REPORTED_WITHIN)) {
+                Ok(output) if output.code == Some(code) => Seen::Done(output),
                 Ok(output) => Seen::NotYet(format!("{:?}: {}", output.code, output.stdout)),
                 Err(error) => Seen::NotYet(format!("{error:#}")),
             })
         })?;
         let seen: Value = output.json()?;
         let vms = seen["vms"].as_array().cloned().unwrap_or_default();
-        let word = |vm: &Value| {
-            format!("{} {}", vm["name"].as_str().unwrap_or("?"), vm["state"].as_str().unwrap_or("?"))
-        };
+        let text = |value: &Value| value.as_str().unwrap_or("?").to_owned();
+        let word = |vm: &Value| format!("{}: {}", text(&vm["name"]), text(&vm["state"]));
         Ok(((), vms.iter().map(word).collect::<Vec<_>>().join(", ")))
     })?;
-    run.one_dr(&["status", "--check"], 0).map(drop)
+    run.one_dr(&["status", "--check"], code).map(drop)
 }

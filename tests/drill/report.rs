@@ -33,7 +33,10 @@ pub(crate) struct Report {
 impl Report {
     /// With `pause`, each stage waits for Enter.
     pub(crate) fn new(pause: bool) -> Self {
-        let seen = Document { began: jiff::Timestamp::now().to_string(), ..Document::default() };
+        let seen = Document {
+            began: jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
+            ..Document::default()
+        };
         Self {
             started: Instant::now(),
             began: notes::now(),

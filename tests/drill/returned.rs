@@ -5,7 +5,7 @@ use lab::SiteId;
 use tests::office::HOME_POOL;
 
 use crate::guards;
-use crate::protect::await_well;
+use crate::protect::await_status;
 use crate::relocate::{home, under_load};
 use crate::run::Run;
 use crate::verify;
@@ -30,7 +30,7 @@ pub(crate) fn stage(run: &Run<'_>) -> Result<()> {
             "each disk primary at both sites by `rbd info`; `rbd mirror pool status` at B says {health}"
         ))
     })?;
-    run.one_dr(&["status", "--check"], 7)?;
+    await_status(run, 7)?;
     guards::failback_before_reprotect(run)?;
     run.one_dr_all(&["reprotect", "--yes"], 0)?;
     verify::primary_alone(run, SiteId::B)?;
@@ -44,5 +44,5 @@ pub(crate) fn stage(run: &Run<'_>) -> Result<()> {
     under_load(run)?;
     run.stage("failback")?;
     home(run)?;
-    await_well(run)
+    await_status(run, 0)
 }

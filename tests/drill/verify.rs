@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use lab::SiteId;
+use lab::{Seen, SiteId, until};
 use one_dr::FrontEnd;
 use one_dr::frontend::{Power, VmAction};
 use opennebula_meta::Vm;
@@ -116,11 +116,12 @@ fn stamp(vm: &Vm) -> Option<&str> {
 pub(crate) fn no_leftovers(run: &Run<'_>) -> Result<String> {
     for disk in run.machines.iter().flat_map(|machine| &machine.disks) {
         for site in SiteId::ALL {
-            let snapshots = run.office.site(site).rbd(["snap", "ls", disk])?;
-            ensure!(
-                snapshots.as_array().is_none_or(Vec::is_empty),
-                "{disk} at {site} has snapshots {snapshots}"
-            );
+            // What was removed at the primary is removed at the replica when its journal gets there.
+            until("no snapshot is left", ARRIVED_WITHIN, &run.office.folder(), || {
+                let snapshots = run.office.site(site).rbd(["snap", "ls", disk])?;
+                let none = snapshots.as_array().is_none_or(Vec::is_empty);
+                Ok(Seen::when(none, || format!("{disk} at {site} has snapshots {snapshots}")))
+            })?;
         }
     }
     let clones = run.office.site(SiteId::B).rbd(["ls", LOCAL_POOL])?;

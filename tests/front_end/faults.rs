@@ -174,6 +174,25 @@ fn a_frozen_front_end_costs_one_deadline() {
     oned.thaw();
 }
 
+/// Goal: a recovery that needs this front-end for nothing pays for its silence once. Method: its calls are counted.
+#[test]
+fn a_silent_front_end_is_not_asked_again_for_a_while_and_a_closed_one_is() {
+    let oned = site();
+    let client = client(&oned, Options { silence: Duration::from_secs(600), ..impatient() });
+    oned.close();
+    client.version().expect_err("nobody listens");
+    oned.open().expect("the port is free");
+    client.version().expect("being refused costs nothing, so it is asked again");
+    oned.freeze();
+    client.version().expect_err("nothing is answered");
+    oned.thaw();
+    let (calls, start) = (oned.calls().len(), Instant::now());
+    let error = client.vms().expect_err("not asked");
+    assert!(error.is_unreachable() && error.to_string().contains("not asked again"), "{error}");
+    assert!(start.elapsed() < HELD_UP, "it took {:?}", start.elapsed());
+    assert_eq!(oned.calls().len(), calls);
+}
+
 #[test]
 fn a_front_end_that_nobody_routes_to_costs_the_time_to_connect() {
     // TEST-NET-1: reserved, nobody answers. Where the network refuses at once it is as good.

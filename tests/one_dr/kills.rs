@@ -7,7 +7,7 @@ use lab::SiteId;
 use lab::front_end::{Rule, Trouble};
 use one_dr::FrontEnd;
 use one_dr::frontend::Object;
-use tests::office::{Machine, Office};
+use tests::office::{Machine, Office, Output};
 
 use crate::witness::{lives_at, nothing_lost, nothing_twice_at_b};
 
@@ -49,7 +49,7 @@ fn carried_out(office: &Office, arguments: &[&str], events: u64, moments: &mut M
         let killed = run.kill()?;
         eprintln!("{line:?} was killed after {at} events: {:?}", killed.code);
         if ended || killed.code.is_some() {
-            ensure!(killed.code == Some(0), "{line:?} ended by itself:\n{}{}", killed.stdout, killed.stderr);
+            ensure!(is_over(&killed), "{line:?} ended by itself:\n{}{}", killed.stdout, killed.stderr);
             return Ok(());
         }
         // Without a name nothing was begun.
@@ -59,12 +59,12 @@ fn carried_out(office: &Office, arguments: &[&str], events: u64, moments: &mut M
     }
     let line: Vec<&str> = words.iter().map(String::as_str).collect();
     let output = office.one_dr(&line)?;
-    // Killed between the last line of its journal and its exit: it is over.
-    if output.code == Some(1) && output.stderr.contains("is over") {
-        return Ok(());
-    }
-    output.expect(0)?;
-    Ok(())
+    if is_over(&output) { Ok(()) } else { output.expect(0).map(drop) }
+}
+
+/// Done; or done by the one before, which was killed between the last line of its journal and its exit.
+fn is_over(output: &Output) -> bool {
+    output.code == Some(0) || output.code == Some(1) && output.stderr.contains("is over")
 }
 
 fn lose_answers(office: &Office, methods: &[&str]) {

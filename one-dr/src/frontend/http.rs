@@ -19,6 +19,8 @@ pub(crate) struct Failure {
     pub(crate) passing: bool,
     /// Whether somebody is there who answers, though not as a front-end does: it must not pass for a site that is down.
     pub(crate) answered: bool,
+    /// Whether time was up without an answer: the one failure that is dear to see again.
+    pub(crate) timed_out: bool,
     /// In words, without a credential.
     pub(crate) why: String,
 }
@@ -88,12 +90,24 @@ impl Transport {
             // Nobody at the other end has read a call that is answered so.
             300..=499 => {
                 let why = format!("HTTP {status}: is {} the address of a front-end?", self.endpoint.as_str());
-                return Err(Failure { sent: Sent::No, passing: false, answered: true, why });
+                return Err(Failure {
+                    sent: Sent::No,
+                    passing: false,
+                    answered: true,
+                    timed_out: false,
+                    why,
+                });
             }
             // A front-end that is broken, or a proxy before one that is gone.
             _ => {
                 let why = format!("HTTP {status}");
-                return Err(Failure { sent: Sent::Maybe, passing: true, answered: false, why });
+                return Err(Failure {
+                    sent: Sent::Maybe,
+                    passing: true,
+                    answered: false,
+                    timed_out: false,
+                    why,
+                });
             }
         }
         answer
@@ -140,5 +154,10 @@ fn failure(error: &Error) -> Failure {
     };
     let answered = matches!(error, Error::BodyExceedsLimit(_))
         || matches!(error, Error::Io(io) if is_bad_certificate(io));
-    Failure { sent, passing, answered, why }
+    let timed_out = match error {
+        Error::Timeout(_) => true,
+        Error::Io(error) => error.kind() == ErrorKind::TimedOut,
+        _ => false,
+    };
+    Failure { sent, passing, answered, timed_out, why }
 }

@@ -11,8 +11,8 @@ mod lists;
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use opennebula_meta::version::Version;
 
@@ -47,6 +47,8 @@ pub struct Options {
     pub read_again: u32,
     /// Before it is asked again the first time; the second time twice that.
     pub read_pause: Duration,
+    /// How long a front-end that let a read run out of time is not asked again; zero asks always.
+    pub silence: Duration,
     /// Objects a page. A larger pool is read in ranges of numbers, which miss nothing that is there throughout.
     pub page: u32,
     /// Longer answers are not read.
@@ -64,6 +66,7 @@ impl Default for Options {
             change_within: Duration::from_secs(60),
             read_again: 2,
             read_pause: Duration::from_millis(200),
+            silence: Duration::ZERO,
             page: 1000,
             body_max: 256 << 20,
             ca_file: None,
@@ -79,6 +82,8 @@ pub struct Oned {
     transport: Transport,
     options: Options,
     version: OnceLock<Version>,
+    /// When a read last ran out of time, and its words.
+    silent: Mutex<Option<(Instant, String)>>,
     clock: Arc<dyn Clock>,
 }
 
@@ -102,7 +107,8 @@ impl Oned {
     ) -> std::result::Result<Self, SetupError> {
         let transport = Transport::new(endpoint.clone(), &options)?;
         let (version, clock) = (OnceLock::new(), Arc::new(WallClock));
-        Ok(Self { site: site.into(), session, endpoint, transport, options, version, clock })
+        let silent = Mutex::default();
+        Ok(Self { site: site.into(), session, endpoint, transport, options, version, silent, clock })
     }
 
     /// With the credentials and the address of the environment, as OpenNebula's own commands.
@@ -128,8 +134,18 @@ impl Oned {
         &self.endpoint
     }
 
+    /// What the last silence said, while it counts.
+    fn silence(&self) -> Option<String> {
+        let silent = self.silent.lock().unwrap_or_else(PoisonError::into_inner);
+        let (since, why) = silent.as_ref().filter(|(since, _)| since.elapsed() < self.options.silence)?;
+        Some(format!("{why} {} s ago, and is not asked again for a while", since.elapsed().as_secs()))
+    }
+
     /// A read, asked again where that can help.
     fn read(&self, method: &'static str, arguments: &[Value], within: Duration) -> Result<Value> {
+        if let Some(why) = self.silence() {
+            return Err(self.unreachable(method, &why));
+        }
         let body = self.body(method, arguments)?;
         let mut failures = 0;
         loop {
@@ -146,6 +162,10 @@ impl Oned {
             if let Some(failure) = error
                 && (!failure.passing || failures == self.options.read_again)
             {
+                if failure.timed_out {
+                    let mut silent = self.silent.lock().unwrap_or_else(PoisonError::into_inner);
+                    *silent = Some((Instant::now(), failure.why.clone()));
+                }
                 return Err(match failure.answered {
                     true => self.unreadable(method, failure.why),
                     false => self.unreachable(method, &failure.why),

@@ -78,7 +78,8 @@ pub(super) fn is_there_already(vm: &VmView, from: Side, to: Side) -> bool {
     vm.disks.iter().all(|disk| disk.at(to).is_primary() && !disk.at(from).is_primary())
         && vm.at(to).is_some_and(|at| at.power == Power::Running)
         && vm.at(from).is_none_or(|at| !at.power.may_run())
-        && vm.epoch(to).is_some_and(|epoch| epoch.active == to)
+        // One that was never moved has no record, and is at home.
+        && vm.epoch(to).map_or(to == Side::Home, |epoch| epoch.active == to)
 }
 
 fn risk(build: &Build<'_>, view: &crate::observe::DiskView, from: Side, to: Side) -> String {

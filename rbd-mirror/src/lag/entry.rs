@@ -22,6 +22,13 @@ pub(super) struct Entry {
     pub(super) data: usize,
 }
 
+impl Entry {
+    /// Whether it is a promotion or a demotion: librbd gives these no time (`Journal.cc`), and they hold no data.
+    pub(super) fn is_mark(&self) -> bool {
+        self.written < UNIX_EPOCH + Duration::from_secs(1)
+    }
+}
+
 /// Reads the entry with which `bytes` begin; `None` if they do not begin with a whole one.
 pub(super) fn read(bytes: &[u8]) -> Option<Entry> {
     let mut decoder = Decoder::new(bytes);
@@ -88,6 +95,12 @@ pub(super) mod tests {
         assert_eq!((read.position.tag_tid, read.position.entry_tid), (3, 7));
         assert_eq!(read.written, UNIX_EPOCH + Duration::from_millis(1_700_000_000_500));
         assert_eq!(read.length, bytes.len());
+    }
+
+    #[test]
+    fn an_entry_without_a_time_is_a_mark_and_no_write() {
+        assert!(read(&entry(1, 0, b"demoted", 0)).unwrap().is_mark());
+        assert!(!read(&entry(1, 0, b"write", 1_700_000_000)).unwrap().is_mark());
     }
 
     #[test]

@@ -104,7 +104,9 @@ fn first_in_object(io: &RawIoCtx, object: &str, done: Option<Position>) -> Resul
         let after = entries.iter().position(|entry| Some(entry.position) > done);
         match after {
             // Whether it is the first shows only with the one before it.
-            Some(at) if at > 0 || is_whole => return Ok(entries.get(at).copied()),
+            Some(at) if at > 0 || is_whole => {
+                return Ok(entries.iter().skip(at).find(|entry| !entry.is_mark()).copied());
+            }
             None if !entries.is_empty() || is_whole => return Ok(None),
             _ => part = part.saturating_mul(4),
         }

@@ -56,7 +56,7 @@ fn group(body: &mut String, steps: &[Step], axis: &Axis, y: &mut f64) {
         body,
         "<rect class=\"band\" x=\"0\" y=\"{y:.0}\" width=\"{WIDTH}\" height=\"{ROW}\" rx=\"4\"/>\
          <text class=\"stage\" x=\"8\" y=\"{:.0}\">{}</text>\
-         <text class=\"tick\" x=\"{:.0}\" y=\"{:.0}\" text-anchor=\"end\">{took:.1} s</text>",
+         <text class=\"sum\" x=\"{:.0}\" y=\"{:.0}\" text-anchor=\"end\">{took:.1} s</text>",
         *y + 14.5,
         fitted(&first.stage, FIT),
         WIDTH - 8.0,

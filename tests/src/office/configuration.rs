@@ -31,7 +31,7 @@ pub(super) fn write(lab: &Lab, folder: &Path, fronts: &[Front; 2]) -> Result<()>
         text += &format!(
             "[{table}]\nname = {name:?}\n\n[{table}.ceph]\nconf = {:?}\nclient = \"admin\"\npool = {HOME_POOL:?}\n\
              connect_seconds = 3\nread_seconds = 5\nchange_seconds = 40\nsilence_seconds = 10\n\n\
-             [{table}.opennebula]\nendpoint = {:?}\nauth_file = {auth:?}\n\n",
+             [{table}.opennebula]\nendpoint = {:?}\nauth_file = {auth:?}\nread_seconds = 5\nsilence_seconds = 10\n\n",
             lab.site(site).conf(),
             front.url(),
         );

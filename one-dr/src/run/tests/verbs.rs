@@ -2,11 +2,13 @@
 
 use super::state::{holds, nothing_lost, picture};
 use super::{done, intent, plan_of, protected, run};
+use crate::frontend::Power;
 use crate::guard::Guard;
-use crate::model::{Scenario, Up};
+use crate::model::{Fault, Scenario, Up};
 use crate::plan::{Error, Verb};
 use crate::run::End;
 use crate::site::Side;
+use crate::step::Action;
 
 #[test]
 fn protection_flattens_enables_waits_captures_and_puts_in_place() {
@@ -132,7 +134,7 @@ fn a_copy_that_was_left_behind_is_not_promoted() {
     let id = {
         let mut state = scenario.model.lock();
         for vm in &mut state.one(Side::Home).vms {
-            vm.power = crate::frontend::Power::Off;
+            vm.power = Power::Off;
         }
         let id = state.pool(Side::Home).images.iter().find_map(|image| image.global_id.clone());
         crate::storage::GlobalImageId::new(id.unwrap())
@@ -166,4 +168,76 @@ fn unprotection_gives_the_features_back() {
     let mut state = scenario.model.lock();
     let image = state.by_name(Side::Home, "one-130-13-0").unwrap().clone();
     assert_eq!((image.role(), image.features), (crate::storage::Role::NotMirrored, 61));
+}
+
+#[test]
+fn what_could_not_be_registered_is_refused_before_anything_is_mirrored() {
+    let scenario = Scenario::new().with_vm(12, "erp-db", "cp");
+    // Never captured: what stands in the way is read at home.
+    let owner = scenario.fork();
+    owner.model.lock().one(Side::Home).vms[0].owner = ("mallory".to_owned(), "users".to_owned());
+    let Err(Error::Refused(plan)) = plan_of(&owner, intent(&owner, Verb::Protect), &[12]) else {
+        panic!("planned")
+    };
+    let words = plan.findings.iter().map(ToString::to_string).collect::<String>();
+    assert!(words.contains(Guard::Unmapped.name()) && words.contains("mallory"), "{words}");
+
+    let name = scenario.fork();
+    {
+        let mut state = name.model.lock();
+        let mut taken = state.one(Side::Home).images[0].clone();
+        (taken.id, taken.name, taken.source) = (77, "erp-db".to_owned(), "local/one-77".to_owned());
+        state.one(Side::Recovery).images.push(taken);
+    }
+    let Err(Error::Refused(plan)) = plan_of(&name, intent(&name, Verb::Protect), &[12]) else {
+        panic!("planned")
+    };
+    let words = plan.findings.iter().map(ToString::to_string).collect::<String>();
+    assert!(words.contains("taken there by image 77"), "{words}");
+    assert!(plan_of(&scenario, intent(&scenario, Verb::Protect), &[12]).is_ok());
+}
+
+#[test]
+fn a_vm_that_opennebula_has_lost_sight_of_is_not_moved() {
+    let scenario = protected();
+    scenario.model.lock().one(Side::Home).vms[0].power = Power::Unknown;
+    let Err(Error::Unfit(words)) = plan_of(&scenario, intent(&scenario, Verb::Relocate), &[12]) else {
+        panic!("planned")
+    };
+    assert!(words.contains("onevm show 12") && words.contains("Never"), "{words}");
+}
+
+#[test]
+fn a_set_up_that_is_there_is_not_planned_again() {
+    let scenario = Scenario::new();
+    done(&scenario, Verb::Configure, &[]);
+    assert!(plan_of(&scenario, intent(&scenario, Verb::Configure), &[]).unwrap().is_empty());
+    scenario.model.lock().pool(Side::Recovery).delete_delay = None;
+    let plan = plan_of(&scenario, intent(&scenario, Verb::Configure), &[]).unwrap();
+    assert!(
+        matches!(plan.steps.as_slice(), [step] if matches!(step.action, Action::SetDeleteDelay { at: Side::Recovery, .. })),
+        "{plan:#?}"
+    );
+}
+
+#[test]
+fn a_drill_that_is_refused_something_says_so_and_leaves_nothing_behind() {
+    let base = protected();
+    let before = picture(&base);
+    let clean = base.fork();
+    let first = clean.model.calls();
+    done(&clean, Verb::Drill, &[12]);
+    let calls = usize::try_from(clean.model.calls() - first).unwrap();
+    let trace = clean.model.trace();
+    let trace = &trace[trace.len() - calls..];
+    for op in ["create_snapshot", "clone_snapshot", "one.image.allocate", "one.vm.allocate"] {
+        let at = trace.iter().position(|line| line.contains(op));
+        let at = u64::try_from(at.unwrap_or_else(|| panic!("no {op} in {trace:#?}"))).unwrap();
+        let scenario = base.fork();
+        scenario.model.inject(at + 1, Fault::Error);
+        let report = run(&scenario, intent(&scenario, Verb::Drill), &[12]);
+        assert_eq!(report.end, End::Done, "{op}: {report:#?}");
+        assert!(!report.vms[0].passed_over.is_empty(), "{op}: {report:#?}");
+        assert_eq!(picture(&scenario), before, "{op}");
+    }
 }
