@@ -114,9 +114,20 @@ fn two_primaries(office: &Office, machines: &[Machine]) -> Result<()> {
         }))
     })?;
     ensure!(roles(office, machines)?.contains(&format!("{disk} a+b")), "they are as they were left");
+    // No record of ours tells who is right, so the refusal names both ways, and which data each keeps.
+    let output = office.one_dr(&["reprotect", "--reversed", "--yes", "ledger"])?.expect(7)?;
+    ensure!(
+        output.stderr.contains("--reversed 1 --override both-primary=WHY     keeps what site a has"),
+        "{}",
+        output.stderr
+    );
     // A's data stays: its guest never stopped.
-    let output = office.one_dr(&["plan", "reprotect", "--reversed", "ledger"])?;
-    ensure!(output.stderr.contains("give up this copy"), "{}", output.stderr);
+    let why = "both-primary=promoted at b by mistake, the guest runs at a";
+    let output =
+        office.one_dr(&["reprotect", "--reversed", "--yes", "ledger", "--override", why])?.expect(0)?;
+    ensure!(output.stderr.contains("is given up"), "it does not say what is lost: {}", output.stderr);
+    lives_at(office, machines, SiteId::A)?;
+    office.one_dr(&["status", "ledger"])?.expect(0)?;
     Ok(())
 }
 

@@ -1,5 +1,7 @@
 //! Guards of who is primary.
 
+use std::cmp::Ordering;
+
 use super::{Check, Guard};
 use crate::observe::{DiskView, VmView};
 use crate::plan::Verb;
@@ -52,14 +54,35 @@ fn both_primary(check: &mut Check<'_>, vm: &VmView, disk: &DiskView) {
         writers(disk, Side::Home),
         writers(disk, Side::Recovery)
     );
-    let plan = format!("one-dr plan reprotect {}", vm.id);
+    let ways = ways_out(check, vm);
+    let ways: Vec<&str> = ways.iter().map(String::as_str).collect();
     check.find(
         Guard::BothPrimary,
         Some(vm.id),
         evidence,
         "both accept writes and neither gets the other's: one site's writes since the switch will be given up",
-        &[&plan],
+        &ways,
     );
+}
+
+/// What leads out of two primaries: the site that our record names keeps its data. Without a record only the operator can say which.
+fn ways_out(check: &Check<'_>, vm: &VmView) -> Vec<String> {
+    let number = |side| vm.epoch(side).map_or(0, |epoch| epoch.number);
+    let site = |side| &check.seen.site(side).name;
+    let keep = |winner: Side| {
+        let reversed = if winner == Side::Home { " --reversed" } else { "" };
+        format!("one-dr plan reprotect{reversed} {}", vm.id)
+    };
+    match number(Side::Recovery).cmp(&number(Side::Home)) {
+        Ordering::Greater => vec![keep(Side::Recovery)],
+        Ordering::Less => vec![keep(Side::Home)],
+        Ordering::Equal => [Side::Home, Side::Recovery]
+            .map(|side| {
+                let name = Guard::BothPrimary.name();
+                format!("{} --override {name}=WHY     keeps what site {} has", keep(side), site(side))
+            })
+            .to_vec(),
+    }
 }
 
 fn failover(check: &mut Check<'_>, vm: &VmView, disk: &DiskView) {

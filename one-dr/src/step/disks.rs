@@ -199,6 +199,10 @@ fn no_writer(world: &World<'_>, at: Side, disk: &Disk) -> Result<Look, Failure> 
 
 fn demote(world: &World<'_>, at: Side, disk: &Disk) -> Result<Look, Failure> {
     Ok(match world.pair.storage(at).image_by_id(&disk.id)? {
+        // This run, before it was killed, came as far as the resync: the new copy is not primary.
+        None if is_fetched_anew(world, at, disk) => {
+            Look::Waiting(format!("{} is being fetched anew", disk.image))
+        }
         None => gone(&disk.image),
         Some(view) => match view.role {
             Role::Primary if view.users.is_empty() => Look::Ready,
@@ -207,6 +211,12 @@ fn demote(world: &World<'_>, at: Side, disk: &Disk) -> Result<Look, Failure> {
             role => Look::Blocked(format!("{} is {role} at site {}", disk.image, site(world, at))),
         },
     })
+}
+
+/// Whether the plan gives this copy up.
+fn is_fetched_anew(world: &World<'_>, at: Side, disk: &Disk) -> bool {
+    let resyncs = |action: &Action| matches!(action, Action::Resync { at: there, disk: other, .. } if *there == at && other.id == disk.id);
+    world.plan.steps.iter().any(|step| resyncs(&step.action))
 }
 
 fn demotion_arrived(world: &World<'_>, at: Side, disk: &Disk) -> Result<Look, Failure> {
