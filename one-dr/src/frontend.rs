@@ -8,14 +8,12 @@
 //! but reads.
 
 pub mod capture;
-pub mod ensure;
 mod error;
 mod http;
 pub mod oned;
 mod power;
 mod redact;
 mod session;
-pub mod wait;
 mod xmlrpc;
 
 use std::net::IpAddr;

@@ -2,12 +2,10 @@
 
 mod calls;
 mod capture;
-mod ensure;
 mod faults;
 mod names;
 mod real;
 mod tls;
-mod waits;
 
 use std::time::Duration;
 

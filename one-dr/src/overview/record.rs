@@ -22,7 +22,7 @@ pub(super) fn weigh(pair: &SitePair, line: VmLine, ids: &[String], reports: &Rep
     if !is_older(ids, reports, &last) {
         return line;
     }
-    let two = line.state == State::TwoPrimaries && ids.iter().any(|id| is_primary_at_both(pair, id));
+    let two = ids.iter().any(|id| is_primary_at_both(pair, id, line.state == State::TwoPrimaries));
     corrected(line, two, &last, reports, &pair.at(last.active).name, &pair.home.name)
 }
 
@@ -36,13 +36,14 @@ fn is_older(ids: &[String], reports: &Reports<'_>, last: &Epoch) -> bool {
         .any(|report| before(report.at))
 }
 
-fn is_primary_at_both(pair: &SitePair, id: &str) -> bool {
+/// By the roles themselves; where one cannot be read, by the reports.
+fn is_primary_at_both(pair: &SitePair, id: &str, reports_two: bool) -> bool {
     let id = GlobalImageId::new(id);
     [Side::Home, Side::Recovery].into_iter().all(|side| {
         // One that cannot be asked is not what clears an alarm.
         pair.storage(side)
             .image_by_id(&id)
-            .map_or(true, |view| view.is_some_and(|view| view.role == Role::Primary))
+            .map_or(reports_two, |view| view.is_some_and(|view| view.role == Role::Primary))
     })
 }
 
@@ -56,6 +57,13 @@ fn corrected(
     home: &str,
 ) -> VmLine {
     if two {
+        if line.state != State::TwoPrimaries {
+            line.state = State::TwoPrimaries;
+            line.notes =
+                vec!["a disk is primary at both sites; the daemons have not reported it yet".to_owned()];
+            line.next = Some(format!("one-dr plan reprotect {}", line.vm));
+            (line.active, line.rpo_seconds) = (None, None);
+        }
         return line;
     }
     let seconds = reports.at.since(last.at).as_secs();
@@ -143,6 +151,10 @@ mod tests {
         assert_eq!((cleared.state, cleared.active), (State::Degraded, Some(Side::Home)));
         assert_eq!(cleared.next, None);
         assert_eq!(corrected(two.clone(), true, &home, &reports, "a", "a"), two);
+        // A site that has come back as it was: its daemon takes half a minute to say so.
+        let early = corrected(line(State::Degraded), true, &home, &reports, "a", "a");
+        assert_eq!((early.state, early.active), (State::TwoPrimaries, None));
+        assert!(early.next.is_some_and(|next| next.contains("plan reprotect 7")));
     }
 
     #[test]

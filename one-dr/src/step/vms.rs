@@ -316,7 +316,7 @@ fn the_image(
 ) -> Result<(std::rc::Rc<NewVm>, Image), Failure> {
     let new = world.converted(vm)?;
     let found = match image_of(&new, disk) {
-        Some(image) => world.registered(image)?.into_iter().next(),
+        Some(image) => world.registration(image)?,
         None => None,
     };
     let image = found.ok_or_else(|| {
@@ -333,9 +333,9 @@ fn on_image(
 ) -> Result<Look, Failure> {
     let new = world.converted(vm)?;
     let Some(wanted) = image_of(&new, disk) else { return Ok(Look::Done) };
-    Ok(match world.registered(wanted)?.as_slice() {
-        [] => Look::Blocked(format!("the image of disk {disk} is not registered at the recovery site")),
-        [image, ..] => look(wanted, image),
+    Ok(match world.registration(wanted)? {
+        None => Look::Blocked(format!("the image of disk {disk} is not registered at the recovery site")),
+        Some(image) => look(wanted, &image),
     })
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use opennebula_meta::id::VmId;
+use opennebula_meta::id::{ImageId, VmId};
 use opennebula_meta::reregister::{Call, NewImage, NewVm};
 use opennebula_meta::vm::DiskKind;
 use opennebula_meta::{Image, Record, Vm};
@@ -32,6 +32,10 @@ pub struct World<'a> {
     record: RefCell<Option<Rc<Record>>>,
     silent: RefCell<BTreeMap<Side, Moment>>,
     converted: RefCell<BTreeMap<VmId, Rc<NewVm>>>,
+    /// Numbers at the recovery site that were found by searching its lists: asked for one by one from then on, and searched for again
+    /// when what is there is something else.
+    images: RefCell<BTreeMap<String, ImageId>>,
+    vms: RefCell<BTreeMap<VmId, VmId>>,
 }
 
 impl std::fmt::Debug for World<'_> {
@@ -50,6 +54,8 @@ impl<'a> World<'a> {
             record: RefCell::default(),
             silent: RefCell::default(),
             converted: RefCell::default(),
+            images: RefCell::default(),
+            vms: RefCell::default(),
         }
     }
 
@@ -106,14 +112,39 @@ impl<'a> World<'a> {
             return Ok(frontend.vm(vm)?);
         }
         let stamp = stamp::vm(&self.pair.home.name, vm.0);
-        let found = frontend
-            .vms()?
-            .into_iter()
-            .find(|vm| stamp::of_vm(vm, stamp::VM) == Some(stamp.as_str()) && Power::of(vm) != Power::Done);
+        let is_it =
+            |vm: &Vm| stamp::of_vm(vm, stamp::VM) == Some(stamp.as_str()) && Power::of(vm) != Power::Done;
+        let known = self.vms.borrow().get(&vm).copied();
+        if let Some(known) = known
+            && let Some(found) = frontend.vm(known)?.filter(is_it)
+        {
+            return Ok(Some(found));
+        }
+        let found = frontend.vms()?.into_iter().find(is_it);
+        if let Some(found) = &found {
+            self.vms.borrow_mut().insert(vm, found.id());
+        }
         Ok(found)
     }
 
-    /// The image at the recovery site that registers this one's replica, by SOURCE.
+    /// The image at the recovery site that registers this one's replica.
+    pub(super) fn registration(&self, new: &NewImage) -> Result<Option<Image>, Failure> {
+        let source = new.source.to_string();
+        let known = self.images.borrow().get(&source).copied();
+        if let Some(known) = known {
+            let image = self.pair.frontend(Side::Recovery).image(known)?;
+            if let Some(image) = image.filter(|image| image.source().is_ok_and(|text| text == source)) {
+                return Ok(Some(image));
+            }
+        }
+        let found = self.registered(new)?.into_iter().next();
+        if let Some(image) = &found {
+            self.images.borrow_mut().insert(source, image.id());
+        }
+        Ok(found)
+    }
+
+    /// All images at the recovery site that register this one's replica, by SOURCE: OpenNebula takes any number of them.
     pub(super) fn registered(&self, new: &NewImage) -> Result<Vec<Image>, Failure> {
         let source = new.source.to_string();
         let mut images = self.pair.frontend(Side::Recovery).images()?;
