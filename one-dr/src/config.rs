@@ -191,6 +191,14 @@ pub struct Sites {
     pub recovery: Ceph,
 }
 
+impl SiteConfig {
+    /// What the first look at this site costs at most where it is silent, in seconds: its cluster and its front-end, once each.
+    #[must_use]
+    pub fn silence_costs_seconds(&self) -> u64 {
+        self.ceph.connect_seconds.max(self.ceph.read_seconds).saturating_add(self.opennebula.read_seconds)
+    }
+}
+
 impl Config {
     /// From a file.
     ///

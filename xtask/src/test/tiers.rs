@@ -113,7 +113,7 @@ pub(super) const TIERS: &[Tier] = &[
     ),
     tier(
         "one_dr",
-        "the operator's library on two real sites, beside its model",
+        "the operator's command on two whole sites: every exit code, kills, lost answers; its storage beside the model",
         &[Step::Cargo(&["test", "--no-fail-fast", "--package", "tests", "--test", "one_dr"])],
     ),
     tier(

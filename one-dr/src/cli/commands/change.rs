@@ -34,6 +34,13 @@ fn named(file: &Path, error: &io::Error) -> Failure {
 
 /// Observes and plans. A plan that is refused is shown, and is the failure.
 pub(crate) fn planned(world: &World, scope: &Scope, intent: Intent) -> Result<Plan, Failure> {
+    let (home, recovery) = (&world.config.home, &world.config.recovery);
+    say!(
+        "looking at sites {} and {}; one that does not answer costs about {} s, once",
+        home.name,
+        recovery.name,
+        home.silence_costs_seconds().max(recovery.silence_costs_seconds())
+    );
     let seen = observe(&world.sites.pair, scope)?;
     match one_dr::plan(&seen, intent, &world.sites.pair.settings) {
         Err(PlanError::Refused(plan)) => {
