@@ -450,7 +450,8 @@ fn would_refuse(gather: &mut Gather<'_>, seen: &Observation) {
     let verb = if away { Verb::Failback } else { Verb::Relocate };
     let intent = Intent::new(verb, &gather.pair.settings);
     for found in guard::check(seen, &intent) {
-        let level = if found.guard.can_be_overridden() { Level::Warning } else { Level::Problem };
+        let loses = !found.guard.can_be_overridden() || found.guard == guard::Guard::BothPrimary;
+        let level = if loses { Level::Problem } else { Level::Warning };
         let vm = found.vm.map(|vm| format!("VM {vm}: ")).unwrap_or_default();
         let consequence = format!("{} would be refused; at risk: {}", verb.word(), found.at_risk);
         gather.check(

@@ -13,7 +13,7 @@ const SETTLING_MS: u64 = 60_000;
 
 /// Weighs a line that is not well. One that is costs nothing.
 pub(super) fn weigh(pair: &SitePair, line: VmLine, ids: &[String], reports: &Reports<'_>) -> VmLine {
-    if matches!(line.state, State::Protected | State::Syncing | State::Alone) {
+    if matches!(line.state, State::Protected | State::Alone) {
         return line;
     }
     let answering = [Side::Home, Side::Recovery].into_iter().filter(|side| reports.answers(*side));
@@ -64,6 +64,9 @@ fn corrected(
             line.next = Some(format!("one-dr plan reprotect {}", line.vm));
             (line.active, line.rpo_seconds) = (None, None);
         }
+        return line;
+    }
+    if line.state == State::Syncing {
         return line;
     }
     let seconds = reports.at.since(last.at).as_secs();
@@ -155,6 +158,11 @@ mod tests {
         let early = corrected(line(State::Degraded), true, &home, &reports, "a", "a");
         assert_eq!((early.state, early.active), (State::TwoPrimaries, None));
         assert!(early.next.is_some_and(|next| next.contains("plan reprotect 7")));
+        assert_eq!(
+            corrected(line(State::Syncing), true, &home, &reports, "a", "a").state,
+            State::TwoPrimaries
+        );
+        assert_eq!(corrected(line(State::Syncing), false, &home, &reports, "a", "a"), line(State::Syncing));
     }
 
     #[test]
