@@ -121,9 +121,11 @@ fn synced(check: &mut Check<'_>, vm: &VmView, disk: &DiskView) {
     let label = format!("disk {} ({}) of {}", disk.disk, disk.image, vm.label());
     let incomplete = target.view().map(|view| view.complete);
     let why = match (&disk.follower, incomplete) {
+        // By the primary's journal it replays, so it is complete; what the daemon said last may be from before.
+        (Some(Follower::CaughtUp | Follower::Behind(_)), _) => None,
         // Whatever else is said: a first copy that is not complete is no image.
         (_, Some(Some(false))) => Some("its first copy is not complete".to_owned()),
-        (Some(Follower::CaughtUp | Follower::Behind(_) | Follower::NoReplica), _) => None,
+        (Some(Follower::NoReplica), _) => None,
         (Some(Follower::PeerSilent | Follower::TwoPrimaries | Follower::NotPrimary), _) => None,
         (Some(bad), _) if disk.at(from).is_primary() => Some(bad.to_string()),
         // An orphan has replayed the other site's demotion, so it was complete.

@@ -132,6 +132,16 @@ fn not_synced() {
 }
 
 #[test]
+fn what_a_daemon_said_before_it_replayed_refuses_nothing() {
+    let (scenario, mut seen) = quiet();
+    // Its status is up to half a minute old, and the primary's journal knows better.
+    view(&mut disk(&mut seen).recovery).complete = Some(false);
+    let intent = Intent::new(Verb::Relocate, &scenario.pair.settings);
+    let found = check(&seen, &intent);
+    assert!(found.iter().all(|finding| finding.guard != Guard::NotSynced), "{found:?}");
+}
+
+#[test]
 fn rpo_exceeded() {
     one(Guard::RpoExceeded, Verb::Failover, disaster(), |seen| {
         let long_ago = Moment(seen.at.0 - 2 * 3600 * 1000);
