@@ -51,7 +51,7 @@ pub(crate) const ALL: [Group; 9] = [
     group("wrapper", "one call on an open image", 180, wrapper::run),
     group("status", "statuses of a whole pool, and polling one in which nothing changes", 420, status::run),
     group("one-dr", "the operator's command over a thousand VMs", 300, one_dr::run),
-    group("verbs", "promotion and demotion of many images", 240, verbs::run),
+    group("verbs", "promotion and demotion of many images", 600, verbs::run),
     group("flatten", "flattening one clone and many", 300, flatten::run),
     group("protect", "protection and failover of many images, end to end", 400, protect::run),
     group("parse", "reading the texts of statuses", 60, parse::run),
