@@ -47,7 +47,7 @@ fn plans(office: &Office, machines: &[Machine]) -> Result<()> {
     office.one_dr(&["plan", "relocate", "ledger"])?.expect(0)?;
     let output = office.one_dr(&["plan", "failback", "ledger", "--detailed-exitcode"])?.expect(0)?;
     ensure!(output.stderr.contains("data at risk"), "{}", output.stderr);
-    // It was made from another state of things: somebody has taken the guest down meanwhile.
+    // It was made from another state of things: the machine is moved meanwhile.
     office.one_dr(&["relocate", "--yes", "ledger"])?.expect(0)?;
     refused(office, machines, &["apply", "--yes", "ledger.plan"], "plan-stale")?;
     office.one_dr(&["failback", "--yes", "ledger"])?.expect(0)?;

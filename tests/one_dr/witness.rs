@@ -22,8 +22,7 @@ pub(crate) fn roles(office: &Office, machines: &[Machine]) -> Result<Vec<String>
     Ok(lines)
 }
 
-/// Every disk is primary at `site` and there alone; every machine runs there, once, and nowhere else; what its guest found on its disks
-/// when it started there is all that was acknowledged to the one before.
+/// Every disk is primary at `site` and there alone; every machine runs there, once, and nowhere else.
 pub(crate) fn lives_at(office: &Office, machines: &[Machine], site: SiteId) -> Result<()> {
     for line in roles(office, machines)? {
         ensure!(line.ends_with(&format!(" {}", site.letter())), "{line}, and not {site} alone");
@@ -61,7 +60,7 @@ pub(crate) fn nothing_twice_at_b(office: &Office, machines: &[Machine]) -> Resul
     Ok(())
 }
 
-/// The writes that were acknowledged at the last start but one of a machine were all there at the last.
+/// At each start of a machine all was there that had been acknowledged to it since the start before.
 pub(crate) fn nothing_lost(office: &Office, machines: &[Machine]) -> Result<()> {
     let boots = office.guests().boots();
     for machine in machines {
