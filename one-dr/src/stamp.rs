@@ -1,6 +1,6 @@
 //! The marks by which we know again what we made in OpenNebula: a lost reply never makes a second one.
 
-use opennebula_meta::template::{Key, Value};
+use opennebula_meta::template::Key;
 use opennebula_meta::{Image, StoredTemplate, Template, Vm};
 
 /// Of a VM and its template: the home site's name and the VM's number there, `a/12`.
@@ -23,7 +23,7 @@ pub fn put(template: &mut Template, key: &'static str, value: &str) {
     template.remove(key);
     // Ours are all keys that OpenNebula takes.
     if let Ok(key) = Key::new(key) {
-        template.push(key, Value::Single(value.to_owned()));
+        template.push_single(key, value);
     }
 }
 

@@ -42,16 +42,26 @@ pub fn dollars(value: &str) -> impl Iterator<Item = Dollar<'_>> {
     })
 }
 
-/// Whether a name is `ETHn_...` or `PCIn_...`, attributes that OpenNebula writes for its cards.
-fn is_numbered(key: &str, prefix: &str) -> bool {
-    let Some(rest) = key.strip_prefix(prefix) else { return false };
-    let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-    rest.as_bytes().get(digits) == Some(&b'_') && rest.get(..digits).is_some_and(|n| n.parse::<u32>().is_ok())
+/// Whether a name is `ETHn_...` or `PCIn_...`, attributes that OpenNebula writes for its cards. No `n` has ten digits.
+const fn is_numbered(key: &str, prefix: &str) -> bool {
+    let (key, prefix) = (key.as_bytes(), prefix.as_bytes());
+    let mut at = 0;
+    while at < prefix.len() {
+        if at == key.len() || key[at] != prefix[at] {
+            return false;
+        }
+        at += 1;
+    }
+    while at < key.len() && key[at].is_ascii_digit() {
+        at += 1;
+    }
+    let digits = at - prefix.len();
+    0 < digits && digits < 10 && at < key.len() && key[at] == b'_'
 }
 
 /// Whether OpenNebula writes this attribute for a network card (`ETH0_IP`, `ETH1_ALIAS0_MAC`).
 #[must_use]
-pub fn is_of_a_card(key: &str) -> bool {
+pub const fn is_of_a_card(key: &str) -> bool {
     is_numbered(key, "ETH")
 }
 
@@ -71,6 +81,3 @@ pub fn looks_encrypted(value: &str) -> bool {
     let bytes = value.len() / 4 * 3 - padding.min(2);
     alphabet && padding <= 2 && !value.is_empty() && value.len().is_multiple_of(4) && bytes.is_multiple_of(16)
 }
-
-/// Attributes of `CONTEXT` that OpenNebula keeps encrypted (`VM_ENCRYPTED_ATTR`; the second in 7.4.0).
-pub(crate) const ENCRYPTED: [&str; 2] = ["PASSWORD", "ONEAPP_ONEKS_CLUSTER_SPEC"];

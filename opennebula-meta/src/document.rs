@@ -21,7 +21,7 @@ use std::{
     sync::Arc,
 };
 
-use crate::secret;
+use crate::{known::Known, secret};
 
 pub use error::{Error, Place, Syntax, Why};
 pub use pool::{Pool, pool};
@@ -29,13 +29,16 @@ pub use pool::{Pool, pool};
 /// Bounds on one document (of a pool: on each of its objects), so that hostile input costs bounded memory and time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Length in bytes. OpenNebula itself refuses a value of 11 MiB (observed on 6.10.3), libxml2's text limit.
+    /// Length in bytes, 2 GiB at most. OpenNebula itself refuses a value of 11 MiB (observed on 6.10.3), libxml2's text limit.
     pub bytes: u64,
     /// Nesting. Real documents have 6 levels.
     pub depth: usize,
     /// Number of elements. Real VMs have a few hundred.
     pub elements: usize,
 }
+
+/// The longest that a document can be, whatever its [`Limits`] are: places in it have 32 bits.
+const LONGEST: u64 = 1 << 31;
 
 impl Default for Limits {
     fn default() -> Self {
@@ -84,8 +87,7 @@ impl Span {
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     name: Span,
-    /// See [`name_hash`].
-    hash: u32,
+    known: Known,
     value: Span,
     parent: u32,
     /// Behind the last element below: there stands the next sibling, if there is one. The first child is the next entry.
@@ -110,19 +112,11 @@ impl PartialEq for Document {
 
 impl Eq for Document {}
 
-/// A cheap hash of a name: most names that differ are told apart by it, and the rest by comparing them.
-#[inline]
-pub(crate) const fn name_hash(name: &[u8]) -> u32 {
-    let [length, .., _] = name.len().to_le_bytes();
-    let (Some(first), Some(last)) = (name.first(), name.last()) else { return 0 };
-    u32::from_le_bytes([length, *first, *last, name[name.len() / 2]])
-}
-
-fn index(at: u32) -> usize {
+pub(crate) fn index(at: u32) -> usize {
     usize::try_from(at).unwrap_or(usize::MAX)
 }
 
-fn narrow(at: usize) -> u32 {
+pub(crate) fn narrow(at: usize) -> u32 {
     u32::try_from(at).unwrap_or(u32::MAX)
 }
 
@@ -225,15 +219,14 @@ impl Tree {
         self.entries.iter().map(|entry| (self.slice(entry.name), self.slice(entry.value), entry.parent))
     }
 
-    /// The first entry below `at` that bears this name.
+    /// The first entry below `at` that bears this name, which is `known` or, where that is unlisted, `name`.
     #[inline]
-    fn child(&self, at: u32, name: &str) -> Option<u32> {
-        let hash = name_hash(name.as_bytes());
+    fn child(&self, at: u32, known: Known, name: &str) -> Option<u32> {
         let end = self.entries.get(index(at))?.end;
         let mut child = at + 1;
         while child < end {
             let entry = self.entries.get(index(child))?;
-            if entry.hash == hash && self.slice(entry.name) == name {
+            if entry.known == known && (known != Known::Unlisted || self.slice(entry.name) == name) {
                 return Some(child);
             }
             child = entry.end;
@@ -299,15 +292,17 @@ impl<'a> Element<'a> {
         let (mut at, end) = (self.at + 1, self.entry().end);
         iter::from_fn(move || {
             let child = (at < end).then_some(Element { document, at })?;
-            at = child.entry().end;
+            // An entry ends behind itself, so this goes on.
+            at = document.0.entries.get(index(at))?.end;
             Some(child)
         })
     }
 
     /// The elements below that bear this name, in order.
     pub fn all<'n>(self, name: &'n str) -> impl Iterator<Item = Element<'a>> + use<'a, 'n> {
-        let hash = name_hash(name.as_bytes());
-        self.children().filter(move |child| child.entry().hash == hash && child.name() == name)
+        let known = Known::find(name.as_bytes());
+        self.children()
+            .filter(move |child| child.known() == known && (known != Known::Unlisted || child.name() == name))
     }
 
     /// The element above; `None` for the root.
@@ -318,28 +313,25 @@ impl<'a> Element<'a> {
 
     /// The first element below that bears this name.
     #[must_use]
-    #[inline]
     pub fn child(self, name: &str) -> Option<Element<'a>> {
-        self.document.0.child(self.at, name).map(|at| Element { document: self.document, at })
+        let known = Known::find(name.as_bytes());
+        self.document.0.child(self.at, known, name).map(|at| Element { document: self.document, at })
     }
 
     /// The value of the first element below that bears this name.
     #[must_use]
-    #[inline]
     pub fn value(self, name: &str) -> Option<&'a str> {
         self.child(name).map(Element::text)
     }
 
     /// The value as [`value`](Self::value), `None` where it is empty.
     #[must_use]
-    #[inline]
     pub fn filled(self, name: &str) -> Option<&'a str> {
         self.value(name).filter(|text| !text.is_empty())
     }
 
     /// Whether the value is OpenNebula's yes, in any case.
     #[must_use]
-    #[inline]
     pub fn is_yes(self, name: &str) -> bool {
         self.value(name).is_some_and(|text| text.eq_ignore_ascii_case("YES"))
     }
@@ -365,18 +357,7 @@ impl<'a> Element<'a> {
     /// # Errors
     /// [`Why::Number`] where it is something else.
     pub fn number<T: FromStr>(self, name: &'static str) -> Result<Option<T>, Error> {
-        let Some(child) = self.child(name) else { return Ok(None) };
-        let text = child.text().trim();
-        if text.is_empty() {
-            return Ok(None);
-        }
-        match text.parse() {
-            Ok(number) => Ok(Some(number)),
-            Err(_) => {
-                let text = text.chars().take(40).collect();
-                Err(Error::new(child.place(), Why::Number { field: name, text }))
-            }
-        }
+        self.child(name).map_or(Ok(None), |child| child.as_number(name))
     }
 
     /// Where this element stood in the input.
@@ -402,8 +383,79 @@ impl<'a> Element<'a> {
         self.document
     }
 
+    pub(crate) fn as_number<T: FromStr>(self, name: &'static str) -> Result<Option<T>, Error> {
+        let text = self.text().trim();
+        if text.is_empty() {
+            return Ok(None);
+        }
+        text.parse().map(Some).map_err(|_| {
+            let text = text.chars().take(40).collect();
+            Error::new(self.place(), Why::Number { field: name, text })
+        })
+    }
+
+    #[inline]
     fn entry(self) -> Entry {
         self.document.0.entry(self.at)
+    }
+}
+
+/// The same questions, asked by number.
+impl<'a> Element<'a> {
+    /// The name as a number.
+    #[inline]
+    pub(crate) fn known(self) -> Known {
+        self.document.0.entries.get(index(self.at)).map_or(Known::Unlisted, |entry| entry.known)
+    }
+
+    /// How many elements are below, at every depth.
+    pub(crate) fn count_below(self) -> usize {
+        index(self.entry().end.saturating_sub(self.at + 1))
+    }
+
+    /// As [`child`](Self::child).
+    #[inline]
+    pub(crate) fn get(self, name: Known) -> Option<Element<'a>> {
+        self.document.0.child(self.at, name, "").map(|at| Element { document: self.document, at })
+    }
+
+    /// As [`all`](Self::all).
+    #[inline]
+    pub(crate) fn get_all(self, name: Known) -> impl Iterator<Item = Element<'a>> + use<'a> {
+        self.children().filter(move |child| child.known() == name)
+    }
+
+    /// As [`value`](Self::value).
+    #[inline]
+    pub(crate) fn get_value(self, name: Known) -> Option<&'a str> {
+        self.get(name).map(Element::text)
+    }
+
+    /// As [`filled`](Self::filled).
+    #[inline]
+    pub(crate) fn get_filled(self, name: Known) -> Option<&'a str> {
+        self.get_value(name).filter(|text| !text.is_empty())
+    }
+
+    /// As [`is_yes`](Self::is_yes).
+    #[inline]
+    pub(crate) fn says_yes(self, name: Known) -> bool {
+        self.get_value(name).is_some_and(|text| text.eq_ignore_ascii_case("YES"))
+    }
+
+    /// As [`required`](Self::required).
+    pub(crate) fn get_required(self, name: Known) -> Result<&'a str, Error> {
+        self.get_filled(name).ok_or_else(|| Error::new(self.place(), Why::Missing(name.as_str())))
+    }
+
+    /// As [`number`](Self::number).
+    pub(crate) fn get_number<T: FromStr>(self, name: Known) -> Result<Option<T>, Error> {
+        self.get(name).map_or(Ok(None), |child| child.as_number(name.as_str()))
+    }
+
+    /// As [`required_number`](Self::required_number).
+    pub(crate) fn get_required_number<T: FromStr>(self, name: Known) -> Result<T, Error> {
+        self.get_number(name)?.ok_or_else(|| Error::new(self.place(), Why::Missing(name.as_str())))
     }
 }
 

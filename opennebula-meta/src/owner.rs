@@ -5,7 +5,10 @@ use std::fmt::{Display, Formatter, Result as Fmt};
 
 use serde::{Deserialize, Serialize};
 
-use crate::document::{Element, Error, Why};
+use crate::{
+    document::{Element, Error, Why},
+    known::Known,
+};
 
 /// The owner of an object, by name. The numbers (`UID`, `GID`) are those of one site and are not kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -26,8 +29,8 @@ impl Owner {
 
     /// As [`of`](Self::of): user and group.
     pub(crate) fn names(root: Element<'_>) -> (&str, &str) {
-        let name = |field| root.value(field).unwrap_or_default();
-        (name("UNAME"), name("GNAME"))
+        let name = |field| root.get_value(field).unwrap_or_default();
+        (name(Known::UNAME), name(Known::GNAME))
     }
 }
 
@@ -48,19 +51,19 @@ impl Permissions {
     /// # Errors
     /// [`Why::Number`] where a flag is no number.
     pub fn of(root: Element<'_>) -> Result<Option<Self>, Error> {
-        let Some(flags) = root.child("PERMISSIONS") else { return Ok(None) };
+        let Some(flags) = root.get(Known::PERMISSIONS) else { return Ok(None) };
         let mut digits = Self { owner: 0, group: 0, other: 0 };
         for flag in flags.children() {
-            let (digit, weight) = match flag.name() {
-                "OWNER_U" => (&mut digits.owner, 4),
-                "OWNER_M" => (&mut digits.owner, 2),
-                "OWNER_A" => (&mut digits.owner, 1),
-                "GROUP_U" => (&mut digits.group, 4),
-                "GROUP_M" => (&mut digits.group, 2),
-                "GROUP_A" => (&mut digits.group, 1),
-                "OTHER_U" => (&mut digits.other, 4),
-                "OTHER_M" => (&mut digits.other, 2),
-                "OTHER_A" => (&mut digits.other, 1),
+            let (digit, weight) = match flag.known() {
+                Known::OWNER_U => (&mut digits.owner, 4),
+                Known::OWNER_M => (&mut digits.owner, 2),
+                Known::OWNER_A => (&mut digits.owner, 1),
+                Known::GROUP_U => (&mut digits.group, 4),
+                Known::GROUP_M => (&mut digits.group, 2),
+                Known::GROUP_A => (&mut digits.group, 1),
+                Known::OTHER_U => (&mut digits.other, 4),
+                Known::OTHER_M => (&mut digits.other, 2),
+                Known::OTHER_A => (&mut digits.other, 1),
                 _ => continue,
             };
             match flag.text() {

@@ -207,6 +207,9 @@ pub fn clashes<'a>(images: impl IntoIterator<Item = &'a NewImage>) -> Vec<(&'a N
     clashes
 }
 
+/// A's security groups: number and name.
+type SecurityGroups<'a> = BTreeMap<&'a str, &'a str>;
+
 /// What a conversion collects.
 struct Job<'a> {
     map: &'a SiteMap,
@@ -228,7 +231,7 @@ impl<'a> Job<'a> {
     fn keep(&mut self, vector: &mut Vector, field: Element<'_>, reason: Option<Reason>) {
         let reason = match reason {
             Some(reason) => reason,
-            None => match Key::new(field.name()) {
+            None => match Key::of(field) {
                 Ok(key) if field.is_leaf() => {
                     if vector.push(key, field.text()) {
                         return;
@@ -289,8 +292,8 @@ impl<'a> Job<'a> {
     }
 
     /// Refuses a template that OpenNebula could not take.
-    fn check(&mut self, template: &Template) {
-        self.problems.extend(template.refused().into_iter().map(Problem::Unfit));
+    fn check(&mut self, template: &mut Template) {
+        self.problems.extend(template.check().into_iter().map(Problem::Unfit));
     }
 
     fn check_name(&mut self, name: &str) {
@@ -323,8 +326,9 @@ impl From<ParseError> for Problem {
 }
 
 /// The calls that give an object its owner and permissions.
-fn calls(owner: &Owner, permissions: Option<Permissions>) -> Vec<Call> {
-    let mut calls = vec![Call::Chown(owner.clone())];
+fn calls(owner: Owner, permissions: Option<Permissions>) -> Vec<Call> {
+    let mut calls = Vec::with_capacity(2);
+    calls.push(Call::Chown(owner));
     calls.extend(permissions.map(Call::Chmod));
     calls
 }

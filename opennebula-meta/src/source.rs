@@ -24,6 +24,7 @@ use crate::{
     datastore::Datastore,
     document::{Error, Place, Why},
     id::{DiskId, Mebibytes, SnapshotId, VmId},
+    known::Known,
     vm::{Disk, DiskKind, Revert, Snapshots, Vm},
 };
 
@@ -161,12 +162,12 @@ pub fn disks(vm: &Vm) -> Result<Vec<DiskSource>, Error> {
         sources.push(disk_source(disk, tree)?);
     }
     if let Some(context) = vm.context()
-        && let Some(disk) = context.number("DISK_ID")?
+        && let Some(disk) = context.get_number(Known::DISK_ID)?
     {
         sources.push(DiskSource {
             vm: vm.id(),
             disk,
-            target: context.filled("TARGET").map(str::to_owned),
+            target: context.get_filled(Known::TARGET).map(str::to_owned),
             kind: DiskKind::Context,
             size: None,
             backing: Backing::None(NoRbd::ContextCd),
@@ -178,12 +179,29 @@ pub fn disks(vm: &Vm) -> Result<Vec<DiskSource>, Error> {
     Ok(sources)
 }
 
+/// What a registration takes of a disk.
+pub(crate) struct Outline {
+    pub(crate) disk: DiskId,
+    pub(crate) kind: DiskKind,
+    pub(crate) size: Mebibytes,
+    pub(crate) backing: Backing,
+}
+
+impl Outline {
+    pub(crate) fn of(disk: Disk<'_>) -> Result<Self, Error> {
+        let (kind, id) = (disk.kind()?, disk.id()?);
+        let backing = backing(disk, kind, id)?;
+        Ok(Self { disk: id, kind, size: disk.size()?, backing })
+    }
+}
+
 /// One disk, with its tree of snapshots if it has one.
-pub(crate) fn disk_source(disk: Disk<'_>, tree: Option<&Snapshots>) -> Result<DiskSource, Error> {
-    let kind = disk.kind()?;
-    let id = disk.id()?;
+fn disk_source(disk: Disk<'_>, tree: Option<&Snapshots>) -> Result<DiskSource, Error> {
+    let Outline { disk: id, kind, size, backing } = Outline::of(disk)?;
     let mut parents = Vec::new();
-    let backing = backing(disk, kind, id, &mut parents)?;
+    if kind == DiskKind::Clone && matches!(backing, Backing::Rbd(_)) {
+        parents.push(RbdSnapshot { image: image_source(disk)?, name: "snap".to_owned() });
+    }
     let mut reverted = Reverted::No;
     if let (Backing::Rbd(image), Some(tree)) = (&backing, tree) {
         match tree.revert {
@@ -201,7 +219,7 @@ pub(crate) fn disk_source(disk: Disk<'_>, tree: Option<&Snapshots>) -> Result<Di
         disk: id,
         target: disk.target().map(str::to_owned),
         kind,
-        size: Some(disk.size()?),
+        size: Some(size),
         backing,
         parents,
         snapshots: tree.map(|tree| tree.all.iter().map(|snapshot| snapshot.id).collect()).unwrap_or_default(),
@@ -209,41 +227,31 @@ pub(crate) fn disk_source(disk: Disk<'_>, tree: Option<&Snapshots>) -> Result<Di
     })
 }
 
-/// The RBD image; what a clone was made of goes to its parents.
-fn backing(
-    disk: Disk<'_>,
-    kind: DiskKind,
-    id: DiskId,
-    parents: &mut Vec<RbdSnapshot>,
-) -> Result<Backing, Error> {
-    let element = disk.element();
+/// The RBD image.
+fn backing(disk: Disk<'_>, kind: DiskKind, id: DiskId) -> Result<Backing, Error> {
     if kind.has_image() {
         if !disk.is_rbd_as(kind) {
             return Ok(Backing::None(NoRbd::File));
         }
         let source = image_source(disk)?;
-        if kind != DiskKind::Clone {
-            return Ok(Backing::Rbd(source));
-        }
-        let clone = source.clone_for(disk.vm(), id);
-        parents.push(RbdSnapshot { image: source, name: "snap".to_owned() });
-        return Ok(Backing::Rbd(clone));
+        let is_clone = kind == DiskKind::Clone;
+        return Ok(Backing::Rbd(if is_clone { source.clone_for(disk.vm(), id) } else { source }));
     }
     if disk.is_rbd_as(kind) {
-        let Some(pool) = element.filled("POOL_NAME") else {
+        let Some(pool) = disk.filled(Known::POOL_NAME) else {
             return Ok(Backing::None(NoRbd::NotDeployed));
         };
         return Ok(Backing::Rbd(
             RbdImage::volatile(pool, disk.vm(), id).map_err(|_| bad_source(disk, "POOL_NAME"))?,
         ));
     }
-    let placed = element.filled("TM_MAD").is_some() || element.filled("DISK_TYPE").is_some();
+    let placed = disk.filled(Known::TM_MAD).is_some() || disk.filled(Known::DISK_TYPE).is_some();
     Ok(Backing::None(if placed { NoRbd::File } else { NoRbd::NotDeployed }))
 }
 
 fn image_source(disk: Disk<'_>) -> Result<RbdImage, Error> {
-    let source = disk.element().required("SOURCE")?;
-    RbdImage::parse(source, disk.element().filled("POOL_NAME")).map_err(|_| bad_source(disk, "SOURCE"))
+    let source = disk.required(Known::SOURCE)?;
+    RbdImage::parse(source, disk.filled(Known::POOL_NAME)).map_err(|_| bad_source(disk, "SOURCE"))
 }
 
 fn bad_source(disk: Disk<'_>, field: &'static str) -> Error {

@@ -21,7 +21,6 @@
 //! ([`context`](crate::context)).
 
 mod key;
-mod known;
 mod parse;
 mod vector;
 mod write;
@@ -37,17 +36,29 @@ use serde::{Deserialize, Serialize};
 
 use crate::{document::Element, secret};
 
+pub use compact_str::CompactString as Text;
 pub use key::{Key, KeyError};
 pub use parse::{ParseError, Refusal};
 pub use vector::Vector;
 pub use write::{Refused, Unfit};
 
 /// A list of attributes, in order; a name may occur more than once.
-#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Template {
     attributes: Vec<Attribute>,
+    /// The XML form refuses nothing of it.
+    #[serde(skip)]
+    is_checked: bool,
 }
+
+impl PartialEq for Template {
+    fn eq(&self, other: &Self) -> bool {
+        self.attributes == other.attributes
+    }
+}
+
+impl Eq for Template {}
 
 /// One attribute: a name and what it holds.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,14 +73,14 @@ pub struct Attribute {
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Value {
     /// `KEY="value"`
-    Single(String),
+    Single(Text),
     /// `KEY=[ NAME="value", ... ]`
     Vector(Vector),
 }
 
 impl Template {
     pub(crate) fn with_capacity(count: usize) -> Self {
-        Self { attributes: Vec::with_capacity(count) }
+        Self { attributes: Vec::with_capacity(count), is_checked: false }
     }
 
     /// A template without attributes.
@@ -133,6 +144,7 @@ impl Template {
         &'a mut self,
         key: &'k str,
     ) -> impl Iterator<Item = &'a mut Value> + use<'a, 'k> {
+        self.is_checked = false;
         self.attributes
             .iter_mut()
             .filter(move |attribute| attribute.key.is(key))
@@ -142,21 +154,18 @@ impl Template {
     /// Appends an attribute. Its name is changed as OpenNebula changes it on top level: upper case, and `ONE_` before
     /// a name that starts with `XML`.
     pub fn push(&mut self, key: Key, value: Value) {
+        self.is_checked = false;
         self.attributes.push(Attribute { key: key.at_top(), value });
-    }
-
-    /// As [`push`](Self::push), before all others.
-    pub(crate) fn insert_first(&mut self, key: Key, value: Value) {
-        self.attributes.insert(0, Attribute { key: key.at_top(), value });
     }
 
     /// Appends all attributes of another template.
     pub fn append(&mut self, mut other: Self) {
+        self.is_checked = false;
         self.attributes.append(&mut other.attributes);
     }
 
     /// Appends a single attribute.
-    pub fn push_single(&mut self, key: Key, value: impl Into<String>) {
+    pub fn push_single(&mut self, key: Key, value: impl Into<Text>) {
         self.push(key, Value::Single(value.into()));
     }
 
@@ -183,6 +192,13 @@ impl Template {
         self.attributes.sort_by(|one, other| one.key.cmp(&other.key));
     }
 
+    /// As [`sort`](Self::sort), leaving the first attribute where it is.
+    pub(crate) fn sort_behind_first(&mut self) {
+        if let Some((_, rest)) = self.attributes.split_first_mut() {
+            rest.sort_by(|one, other| one.key.cmp(&other.key));
+        }
+    }
+
     /// The text form.
     ///
     /// # Errors
@@ -205,6 +221,13 @@ impl Template {
     #[must_use]
     pub fn refused(&self) -> Vec<Refused> {
         write::refused_by_xml(self)
+    }
+
+    /// As [`refused`](Self::refused); what passes is not looked at again when it is written.
+    pub(crate) fn check(&mut self) -> Vec<Refused> {
+        let refused = self.refused();
+        self.is_checked = refused.is_empty();
+        refused
     }
 }
 

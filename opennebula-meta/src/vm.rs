@@ -14,6 +14,7 @@ use crate::{
     document::{Document, Element, Error, Pool, pool},
     id::{DatastoreId, EpochSeconds, VmId},
     image::expect_root,
+    known::Known,
     owner::{Owner, Permissions},
 };
 
@@ -102,7 +103,7 @@ impl Vm {
     /// `NAME`.
     #[must_use]
     pub fn name(&self) -> &str {
-        self.root().value("NAME").unwrap_or_default()
+        self.root().get_value(Known::NAME).unwrap_or_default()
     }
 
     /// `UNAME` and `GNAME`.
@@ -124,7 +125,7 @@ impl Vm {
     /// # Errors
     /// [`Why::Missing`](crate::document::Why::Missing), [`Why::Number`](crate::document::Why::Number).
     pub fn state(&self) -> Result<VmState, Error> {
-        self.root().required_number("STATE").map(VmState::from_number)
+        self.root().get_required_number(Known::STATE).map(VmState::from_number)
     }
 
     /// `TEMPLATE`.
@@ -142,22 +143,22 @@ impl Vm {
     /// `TEMPLATE/CONTEXT`.
     #[must_use]
     pub fn context(&self) -> Option<Element<'_>> {
-        self.template().and_then(|template| template.child("CONTEXT"))
+        self.template().and_then(|template| template.get(Known::CONTEXT))
     }
 
     /// `TEMPLATE/DISK`, in order. The context CD is not among them: see [`context`](Self::context).
     pub fn disks(&self) -> impl Iterator<Item = Disk<'_>> {
-        self.in_template("DISK").map(|element| Disk::new(element, self.id))
+        self.in_template(Known::DISK).map(|element| Disk::new(element, self.id))
     }
 
     /// `TEMPLATE/NIC`, in order.
     pub fn nics(&self) -> impl Iterator<Item = Nic<'_>> {
-        self.in_template("NIC").map(|element| Nic::new(element, NicKind::Nic))
+        self.in_template(Known::NIC).map(|element| Nic::new(element, NicKind::Nic))
     }
 
     /// `TEMPLATE/NIC_ALIAS`, in order.
     pub fn aliases(&self) -> impl Iterator<Item = Nic<'_>> {
-        self.in_template("NIC_ALIAS").map(|element| Nic::new(element, NicKind::Alias))
+        self.in_template(Known::NIC_ALIAS).map(|element| Nic::new(element, NicKind::Alias))
     }
 
     /// `SNAPSHOTS`: the disk snapshots, one tree a disk. System snapshots are elsewhere (`TEMPLATE/SNAPSHOT`).
@@ -165,7 +166,7 @@ impl Vm {
     /// # Errors
     /// [`Why::Number`](crate::document::Why::Number).
     pub fn snapshots(&self) -> Result<Vec<Snapshots>, Error> {
-        self.root().all("SNAPSHOTS").map(Snapshots::of).collect()
+        self.root().get_all(Known::SNAPSHOTS).map(Snapshots::of).collect()
     }
 
     /// The system datastore of the last placement (`HISTORY_RECORDS`); `None` for a VM that was never deployed.
@@ -173,8 +174,11 @@ impl Vm {
     /// # Errors
     /// [`Why::Number`](crate::document::Why::Number).
     pub fn system_datastore(&self) -> Result<Option<DatastoreId>, Error> {
-        let last = self.root().child("HISTORY_RECORDS").and_then(|records| records.all("HISTORY").last());
-        last.map_or(Ok(None), |history| history.number("DS_ID"))
+        let last = self
+            .root()
+            .get(Known::HISTORY_RECORDS)
+            .and_then(|records| records.get_all(Known::HISTORY).last());
+        last.map_or(Ok(None), |history| history.get_number(Known::DS_ID))
     }
 
     /// A moment that had passed when this document was printed, at least: the latest time in it.
@@ -183,18 +187,20 @@ impl Vm {
         let root = self.root();
         let mut times: Vec<u64> = Vec::new();
         let mut push = |text: Option<&str>| times.extend(text.and_then(|text| text.parse::<u64>().ok()));
-        push(root.value("LAST_POLL"));
-        push(root.value("STIME"));
-        for history in root.child("HISTORY_RECORDS").into_iter().flat_map(|records| records.all("HISTORY")) {
-            for field in ["STIME", "ETIME", "PETIME", "RSTIME", "RETIME"] {
-                push(history.value(field));
+        push(root.get_value(Known::LAST_POLL));
+        push(root.get_value(Known::STIME));
+        for history in
+            root.get(Known::HISTORY_RECORDS).into_iter().flat_map(|records| records.get_all(Known::HISTORY))
+        {
+            for field in [Known::STIME, Known::ETIME, Known::PETIME, Known::RSTIME, Known::RETIME] {
+                push(history.get_value(field));
             }
         }
         times.into_iter().max().filter(|latest| *latest > 0).map(EpochSeconds)
     }
 
-    fn in_template<'a>(&'a self, name: &'static str) -> impl Iterator<Item = Element<'a>> + use<'a> {
-        self.template().into_iter().flat_map(move |template| template.all(name))
+    fn in_template<'a>(&'a self, name: Known) -> impl Iterator<Item = Element<'a>> + use<'a> {
+        self.template().into_iter().flat_map(move |template| template.get_all(name))
     }
 }
 
@@ -204,10 +210,10 @@ impl TryFrom<Document> for Vm {
     fn try_from(document: Document) -> Result<Self, Error> {
         let root = document.root();
         expect_root(root, "VM")?;
-        root.required("NAME")?;
-        let at = |name| root.child(name).map(Element::number_in_document);
-        let (template, user_template) = (at("TEMPLATE"), at("USER_TEMPLATE"));
-        let id = root.required_number("ID")?;
+        root.get_required(Known::NAME)?;
+        let at = |name| root.get(name).map(Element::number_in_document);
+        let (template, user_template) = (at(Known::TEMPLATE), at(Known::USER_TEMPLATE));
+        let id = root.get_required_number(Known::ID)?;
         Ok(Self { id, secrets: Secrets::Unknown, document, template, user_template })
     }
 }

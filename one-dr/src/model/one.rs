@@ -179,7 +179,7 @@ pub(super) fn text(template: &Template, key: &str) -> String {
 
 pub(super) fn singles(template: &Template) -> Vec<(String, String)> {
     let singles = template.attributes().iter().filter_map(|attribute| match &attribute.value {
-        Value::Single(text) => Some((attribute.key.as_str().to_owned(), text.clone())),
+        Value::Single(text) => Some((attribute.key.as_str().to_owned(), text.to_string())),
         Value::Vector(_) => None,
     });
     singles.collect()

@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use super::{Document, Entry, Error, Limits, Place, Span, Tree, Why, index, name_hash, narrow, path};
+use super::{Document, Entry, Error, Limits, Place, Span, Tree, Why, index, narrow, path};
+use crate::known::Known;
 
 const NONE: Span = Span { from: 0, to: 0 };
 
 /// What is outside a document.
 pub(super) const NOWHERE: Entry = Entry {
     name: NONE,
-    hash: 0,
+    known: Known::Unlisted,
     value: NONE,
     parent: 0,
     end: 0,
@@ -91,8 +92,9 @@ pub(super) struct Named<'a> {
     /// What was written so far: names are in there, and most values.
     pub(super) raw: &'a str,
     pub(super) name: Span,
-    /// Where it stands in the input.
-    pub(super) offset: u64,
+    pub(super) known: Known,
+    /// Where it stands, from where the document's text begins in the input.
+    pub(super) offset: u32,
 }
 
 /// An element that is open.
@@ -172,17 +174,15 @@ impl Builder {
     }
 
     /// Adds an element with a value and nothing below it, below the innermost open one.
-    #[inline]
+    #[inline(always)]
     pub(super) fn leaf(&mut self, element: Named<'_>, value: Span, stated: bool) -> Result<(), Why> {
         self.enter(element, value, stated).map(|_| ())
     }
 
-    #[inline]
+    #[inline(always)]
     fn enter(&mut self, element: Named<'_>, value: Span, stated: bool) -> Result<u32, Why> {
-        let Named { raw, name, offset } = element;
-        let written = |name: Span| raw.as_bytes().get(index(name.from)..index(name.to)).unwrap_or_default();
-        let hash = name_hash(written(name));
-        let Tree { text, entries, from, .. } = &mut self.tree;
+        let Named { raw, name, known, offset } = element;
+        let Tree { text, entries, .. } = &mut self.tree;
         if self.open.len() >= self.limits.depth {
             return Err(Why::TooDeep(self.limits.depth));
         }
@@ -193,7 +193,7 @@ impl Builder {
         let mut parent = 0;
         let mut ordinal = 0;
         match self.open.last_mut() {
-            None => *from = offset,
+            None => {}
             Some(open) => {
                 parent = open.number;
                 if open.last == 0 {
@@ -205,8 +205,8 @@ impl Builder {
                         above.stated = false;
                     }
                 } else if let Some(sibling) = entries.get_mut(index(open.last))
-                    && sibling.hash == hash
-                    && written(sibling.name) == written(name)
+                    && sibling.known == known
+                    && (known != Known::Unlisted || sibling.name.of(raw) == name.of(raw))
                 {
                     sibling.repeated = true;
                     ordinal = sibling.ordinal + 1;
@@ -218,11 +218,11 @@ impl Builder {
         self.plain = false;
         entries.push(Entry {
             name,
-            hash,
+            known,
             value,
             parent,
             end: number + 1,
-            offset: u32::try_from(offset - *from).unwrap_or(u32::MAX),
+            offset,
             ordinal,
             repeated: ordinal > 0,
             stated,
@@ -281,8 +281,9 @@ impl Builder {
         self.tree.entries.first().and_then(|root| root.name.of(raw)).unwrap_or_default()
     }
 
-    /// The document, with all that was written.
-    pub(super) fn finish(mut self, raw: &str, lines: &Lines) -> Document {
+    /// The document, with all that was written; it begins at `from` in the input.
+    pub(super) fn finish(mut self, raw: &str, from: u64, lines: &Lines) -> Document {
+        self.tree.from = from;
         let last = self.tree.entries.last().map_or(0, |entry| u64::from(entry.offset));
         self.tree.lines = lines.until(self.tree.from + last);
         self.tree.text.insert_str(0, raw);

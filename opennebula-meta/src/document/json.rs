@@ -13,10 +13,11 @@ use serde::{
 use serde_json::{Error as JsonError, value::RawValue};
 
 use super::{
-    Document, Error, Limits, Place, Span, Why,
+    Document, Error, LONGEST, Limits, Place, Span, Why,
     build::{Builder, Lines, Named},
     xml::is_name,
 };
+use crate::known::Known;
 
 /// Reads one document.
 pub(super) fn parse(text: &str, limits: &Limits) -> Result<Document, Error> {
@@ -67,8 +68,9 @@ struct Source<'a> {
 
 impl<'a> Source<'a> {
     fn new(text: &'a str, limits: &Limits) -> Result<Self, Error> {
-        if u64::try_from(text.len()).unwrap_or(u64::MAX) > limits.bytes {
-            return Err(Error::new(Lines::default().place(0, String::new()), Why::TooLong(limits.bytes)));
+        let longest = limits.bytes.min(LONGEST);
+        if u64::try_from(text.len()).unwrap_or(u64::MAX) > longest {
+            return Err(Error::new(Lines::default().place(0, String::new()), Why::TooLong(longest)));
         }
         let lines = Lines::of(text);
         let whole = serde_json::from_str(text).map_err(|wrong| json_error(wrong, text, &lines))?;
@@ -89,7 +91,7 @@ impl<'a> Source<'a> {
             raw: String::with_capacity(value.get().len() / 2),
         };
         self.element(&mut written, name, value)?;
-        Ok(written.builder.finish(&written.raw, &self.lines))
+        Ok(written.builder.finish(&written.raw, 0, &self.lines))
     }
 
     /// The members of an object, in order.
@@ -109,18 +111,20 @@ impl<'a> Source<'a> {
 
     fn element(&self, to: &mut Written, name: &str, value: &'a RawValue) -> Result<(), Error> {
         let offset = self.offset(value);
+        let offset32 = u32::try_from(offset).unwrap_or(u32::MAX);
         let refused = |to: &Written, why| to.builder.error(&to.raw, offset, &self.lines, why);
         let raw = value.get();
         // Anything can be a name in JSON; what cannot be an element would become something else as XML.
         if !is_name(name) {
             return Err(refused(to, Why::Name));
         }
+        let known = Known::find(name.as_bytes());
         let name = to.push(name);
         match raw.bytes().next() {
             // A list in a list, or a list as the whole document.
             Some(b'[') => return Err(refused(to, Why::Shape)),
             Some(b'{') => {
-                let element = Named { raw: &to.raw, name, offset };
+                let element = Named { raw: &to.raw, name, known, offset: offset32 };
                 to.builder.open(element).map_err(|why| refused(to, why))?;
                 for (name, value) in self.members(value)? {
                     for member in self.list(value)? {
@@ -143,7 +147,7 @@ impl<'a> Source<'a> {
             Some(b'n') | None => (to.push(""), false),
             Some(_) => (to.push(raw), true),
         };
-        let element = Named { raw: &to.raw, name, offset };
+        let element = Named { raw: &to.raw, name, known, offset: offset32 };
         to.builder.leaf(element, value, stated).map_err(|why| refused(to, why))
     }
 

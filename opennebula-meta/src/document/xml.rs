@@ -16,6 +16,7 @@ use super::{
     Document, Error, Limits, Syntax, Why,
     build::{Builder, Named, Piece},
 };
+use crate::known::Known;
 use window::Window;
 
 static CDATA_END: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("]]>"));
@@ -91,7 +92,7 @@ impl<R: BufRead> Tokens<R> {
     }
 
     pub(super) fn finish(&self, builder: Builder) -> Document {
-        builder.finish(self.window.object_read(), self.window.lines())
+        builder.finish(self.window.object_read(), self.window.object_offset(), self.window.lines())
     }
 
     pub(super) fn error(&self, builder: &Builder, why: Why) -> Error {
@@ -169,7 +170,8 @@ impl<R: BufRead> Tokens<R> {
         let element = Named {
             raw: self.window.object(),
             name: self.window.span(from, name_end),
-            offset: self.window.offset(self.window.at),
+            known: Known::find(self.window.slice(from, name_end).as_bytes()),
+            offset: self.window.in_object(self.window.at),
         };
         builder.open(element)?;
         if empty {

@@ -5,7 +5,7 @@ use std::fmt::{Debug, Display, Formatter, Result as Fmt};
 use serde::{Serialize, Serializer, ser::SerializeStruct as _};
 
 use crate::{
-    document::{Document, Element},
+    document::{Document, Element, index, narrow},
     secret,
 };
 
@@ -35,16 +35,33 @@ pub struct Changes {
     /// What the fields are of.
     document: Option<Document>,
     all: Vec<Kept>,
+    /// What some of them borrow besides.
+    words: Vec<Words>,
     /// Paths and values, one after the other.
     text: String,
 }
 
-/// A change, with places in [`Changes`] for what it borrows.
+/// A change. Most are of a field of the document that was left out, and there is nothing more to say.
 #[derive(Clone, Copy)]
 struct Kept {
-    field: KeptField,
+    /// The number of the field in the document, or of its words.
+    at: u32,
+    of: Of,
     what: What,
     reason: Reason,
+}
+
+/// Whose number it is.
+#[derive(Clone, Copy)]
+enum Of {
+    Field,
+    Words,
+}
+
+/// A change with more to it.
+#[derive(Clone, Copy)]
+struct Words {
+    field: KeptField,
     now: Option<Piece>,
 }
 
@@ -130,25 +147,34 @@ pub enum Reason {
 
 impl Changes {
     pub(super) fn with_capacity(count: usize) -> Self {
-        Self { all: Vec::with_capacity(count), ..Self::default() }
+        Self { all: Vec::with_capacity(count), words: Vec::with_capacity(count / 16), ..Self::default() }
     }
 
+    #[inline]
     pub(super) fn push(&mut self, change: Change<'_>) {
-        let field = match change.field {
-            Field::Of(element) => match self.number(element) {
-                Some(number) => KeptField::Of(number),
-                None => self.named(&element.path(), change.value_before()),
-            },
+        let Change { field, what, reason, now } = change;
+        let (at, of) = match (field, now) {
+            (Field::Of(element), None) if self.is_of(element) => (element.number_in_document(), Of::Field),
+            _ => (self.keep_words(field, now), Of::Words),
+        };
+        self.all.push(Kept { at, of, what, reason });
+    }
+
+    /// Whether all fields so far are of the same document as this one.
+    #[inline]
+    fn is_of(&mut self, element: Element<'_>) -> bool {
+        self.document.get_or_insert_with(|| element.document().clone()).is(element.document())
+    }
+
+    fn keep_words(&mut self, field: Field<'_>, now: Option<&str>) -> u32 {
+        let field = match field {
+            Field::Of(element) if self.is_of(element) => KeptField::Of(element.number_in_document()),
+            Field::Of(element) => self.named(&element.path(), value_of(element)),
             Field::Named { path, was } => self.named(path, was),
         };
-        let now = change.now.map(|now| self.keep(now));
-        self.all.push(Kept { field, what: change.what, reason: change.reason, now });
-    }
-
-    /// The number of an element; `None` if it is of another document than all before.
-    fn number(&mut self, element: Element<'_>) -> Option<u32> {
-        let document = self.document.get_or_insert_with(|| element.document().clone());
-        document.is(element.document()).then(|| element.number_in_document())
+        let now = now.map(|now| self.keep(now));
+        self.words.push(Words { field, now });
+        narrow(self.words.len() - 1)
     }
 
     fn named(&mut self, path: &str, was: Option<&str>) -> KeptField {
@@ -156,27 +182,32 @@ impl Changes {
     }
 
     fn keep(&mut self, text: &str) -> Piece {
-        let narrow = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+        if self.text.is_empty() {
+            self.text.reserve(256);
+        }
         let from = narrow(self.text.len());
         self.text.push_str(text);
         (from, narrow(self.text.len()))
     }
 
     fn text(&self, (from, to): Piece) -> &str {
-        let index = |at: u32| usize::try_from(at).unwrap_or(usize::MAX);
         self.text.get(index(from)..index(to)).unwrap_or_default()
     }
 
     /// The changes, in order.
     pub fn iter(&self) -> impl Iterator<Item = Change<'_>> {
         self.all.iter().filter_map(|kept| {
-            let field = match kept.field {
+            let Words { field, now } = match kept.of {
+                Of::Field => Words { field: KeptField::Of(kept.at), now: None },
+                Of::Words => *self.words.get(index(kept.at))?,
+            };
+            let field = match field {
                 KeptField::Of(number) => Field::Of(self.document.as_ref()?.at(number)),
                 KeptField::Named { path, was } => {
                     Field::Named { path: self.text(path), was: was.map(|was| self.text(was)) }
                 }
             };
-            let now = kept.now.map(|now| self.text(now));
+            let now = now.map(|now| self.text(now));
             Some(Change { field, what: kept.what, reason: kept.reason, now })
         })
     }
@@ -257,7 +288,7 @@ impl<'a> Change<'a> {
 
     fn value_before(&self) -> Option<&'a str> {
         match self.field {
-            Field::Of(element) => Some(element).filter(|element| element.is_leaf()).map(Element::text),
+            Field::Of(element) => value_of(element),
             Field::Named { was, .. } => was,
         }
     }
@@ -268,6 +299,11 @@ impl<'a> Change<'a> {
             Field::Named { path, .. } => secret::is_secret(path.rsplit('/').next().unwrap_or_default()),
         }
     }
+}
+
+/// The value of an element without elements below it.
+fn value_of(element: Element<'_>) -> Option<&str> {
+    Some(element).filter(|element| element.is_leaf()).map(Element::text)
 }
 
 /// The same was done to the same, wherever that stands.

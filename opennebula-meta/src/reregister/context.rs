@@ -1,11 +1,14 @@
 //! `CONTEXT`: what OpenNebula wrote is left out, what the user wrote stays, unless B would read something else.
 
+use memchr::memchr2;
+
 use super::{Change, Job, Problem, Reason};
 use crate::{
-    context::{ENCRYPTED, SEPARATOR, dollars, is_of_a_card, is_of_a_device, looks_encrypted},
+    context::{SEPARATOR, dollars, is_of_a_card, is_of_a_device, looks_encrypted},
     document::Element,
     image::Images,
-    template::{Key, Vector},
+    known::{COUNT, Known},
+    template::Vector,
     vm::{Secrets, Vm},
 };
 
@@ -13,25 +16,28 @@ use crate::{
 pub(super) fn context(job: &mut Job<'_>, vm: &Vm, images: &Images) -> Option<Vector> {
     let context = vm.context()?;
     // Only then does OpenNebula write ETHn_*; otherwise they are the user's own.
-    let written = context.is_yes("NETWORK");
-    let mut vector = Vector::with_capacity(16);
+    let written = context.says_yes(Known::NETWORK);
+    let mut vector = Vector::for_fields_of(context);
     for field in context.children() {
         let (name, text) = (field.name(), field.text());
-        let reason = match name {
-            "DISK_ID" | "VMID" => Some(Reason::SiteNumber),
-            "ONEGATE_ENDPOINT" => Some(Reason::MadeThere),
-            "FILES" => Some(Reason::SitePath),
-            "FILES_DS" => {
+        let reason = match field.known() {
+            Known::DISK_ID | Known::VMID => Some(Reason::SiteNumber),
+            Known::ONEGATE_ENDPOINT => Some(Reason::MadeThere),
+            Known::FILES => Some(Reason::SitePath),
+            Known::FILES_DS => {
                 files(job, field, images, &mut vector);
                 continue;
             }
-            _ if written && is_of_a_card(name) => Some(Reason::FromNetwork),
-            _ if is_of_a_device(name) => Some(Reason::OfTheHost),
-            _ if is_cipher_text(vm, name, text) => Some(Reason::CipherText),
+            known if written && is_card(known, name) => Some(Reason::FromNetwork),
+            Known::Unlisted if is_of_a_device(name) => Some(Reason::OfTheHost),
+            // What OpenNebula encrypts (VM_ENCRYPTED_ATTR; the second in 7.4.0).
+            Known::PASSWORD | Known::ONEAPP_ONEKS_CLUSTER_SPEC if is_cipher_text(vm, text) => {
+                Some(Reason::CipherText)
+            }
             _ => None,
         };
         // Nearly every value has neither.
-        let special = reason.is_none() && text.bytes().any(|byte| matches!(byte, b'@' | b'$'));
+        let special = reason.is_none() && memchr2(b'@', b'$', text.as_bytes()).is_some();
         if special && text.contains(SEPARATOR) {
             job.problem(Problem::ContextSeparator { key: name.to_owned() });
         } else if special && dollars(text).next().is_some() {
@@ -43,23 +49,38 @@ pub(super) fn context(job: &mut Job<'_>, vm: &Vm, images: &Images) -> Option<Vec
     (!vector.is_empty()).then_some(vector)
 }
 
-fn is_cipher_text(vm: &Vm, name: &str, text: &str) -> bool {
-    ENCRYPTED.contains(&name)
-        && match vm.secrets() {
-            Secrets::Decrypted => false,
-            Secrets::Encrypted => !text.is_empty(),
-            Secrets::Unknown => looks_encrypted(text),
-        }
+/// [`is_of_a_card`] for each listed name.
+static CARDS: [bool; COUNT] = {
+    let mut cards = [false; COUNT];
+    let mut at = 0;
+    while at < COUNT {
+        cards[at] = is_of_a_card(Known::ALL[at].1);
+        at += 1;
+    }
+    cards
+};
+
+fn is_card(known: Known, name: &str) -> bool {
+    if known == Known::Unlisted { is_of_a_card(name) } else { CARDS[known.index()] }
+}
+
+/// Whether the value of an attribute that OpenNebula encrypts is as it keeps it.
+fn is_cipher_text(vm: &Vm, text: &str) -> bool {
+    match vm.secrets() {
+        Secrets::Decrypted => false,
+        Secrets::Encrypted => !text.is_empty(),
+        Secrets::Unknown => looks_encrypted(text),
+    }
 }
 
 /// A value with a variable in it. A start script can be given in base64, which is not parsed; nothing else can.
 fn dollar(job: &mut Job<'_>, context: Element<'_>, field: Element<'_>, vector: &mut Vector) {
-    if field.name() == "START_SCRIPT" && context.child("START_SCRIPT_BASE64").is_none() {
+    if field.known() == Known::START_SCRIPT && context.get(Known::START_SCRIPT_BASE64).is_none() {
         let now = base64(field.text().as_bytes());
         let path = field.path();
         job.changes.push(Change::dropped(field, Reason::ContextVariable));
         job.changes.push(Change::added(&format!("{path}_BASE64"), Reason::ContextVariable, &now));
-        vector.push(Key::literal("START_SCRIPT_BASE64"), now);
+        vector.push(Known::START_SCRIPT_BASE64.into(), now);
         return;
     }
     job.changes.push(Change::dropped(field, Reason::ContextVariable));
@@ -90,7 +111,7 @@ fn files(job: &mut Job<'_>, field: Element<'_>, images: &Images, vector: &mut Ve
     }
     let now = there.join(" ");
     job.changes.push(Change::changed(field, Reason::SitePath, &now));
-    vector.push(Key::literal("FILES_DS"), now);
+    vector.push(Known::FILES_DS.into(), now);
 }
 
 /// Paths and names of `FILES_DS`.

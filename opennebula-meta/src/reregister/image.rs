@@ -5,10 +5,11 @@ use crate::{
     document::Element,
     id::{DiskId, Mebibytes},
     image::{Image, ImageType, Persistence},
+    known::Known,
     owner::{Owner, Permissions},
     source::RbdImage,
     template::{Key, Template, Value},
-    vm::DiskKind,
+    vm::{Disk, DiskKind},
 };
 
 /// Where a registration comes from.
@@ -17,7 +18,7 @@ pub(super) struct Origin<'a> {
     pub(super) image_type: ImageType,
     pub(super) source: RbdImage,
     /// The disk at A, if it is for one.
-    pub(super) disk: Option<Element<'a>>,
+    pub(super) disk: Option<Disk<'a>>,
     /// The image at A: the disk's own, or the one it was cloned from.
     pub(super) known: Option<&'a Image>,
     pub(super) kind: DiskKind,
@@ -39,7 +40,7 @@ impl NewImage {
             let was = self.size.to_string();
             self.size = size;
             for value in self.template.all_mut("SIZE") {
-                *value = Value::Single(size.to_string());
+                *value = Value::Single(size.to_string().into());
             }
             self.changes.push(Change::named("SIZE", Reason::Asked, &was, Some(&size.to_string())));
         }
@@ -108,12 +109,12 @@ pub(super) fn build(job: &mut Job<'_>, origin: Origin<'_>) -> Option<NewImage> {
         inner.problem(Problem::NotRbd);
     }
     let known = origin.known.map(Image::root);
-    let free = known.and_then(|root| root.child("TEMPLATE"));
+    let free = known.and_then(|root| root.get(Known::TEMPLATE));
 
     let mut template = Template::with_capacity(12);
-    let mut single = |key: &'static str, value: &str| template.push_single(Key::literal(key), value);
-    single("NAME", &origin.name);
-    single("TYPE", word.unwrap_or_default());
+    let mut single = |key: Known, value: &str| template.push_single(key.into(), value);
+    single(Known::NAME, &origin.name);
+    single(Known::TYPE, word.unwrap_or_default());
     // A replica is one VM's own: a non-persistent registration would make clones of it. A CD cannot be persistent; an
     // image that nobody uses stays what it was.
     let persistent = match origin.kind {
@@ -121,40 +122,43 @@ pub(super) fn build(job: &mut Job<'_>, origin: Origin<'_>) -> Option<NewImage> {
         DiskKind::Immutable => origin.disk.is_some(),
         _ => true,
     };
-    single("PERSISTENT", if persistent { "yes" } else { "no" });
-    single("SOURCE", &origin.source.to_string());
-    let stated = |field: &str| {
-        let disk = origin.disk.and_then(|disk| disk.filled(field));
-        disk.or_else(|| known.and_then(|root| root.filled(field)))
+    single(Known::PERSISTENT, if persistent { "yes" } else { "no" });
+    single(Known::SOURCE, &origin.source.to_text());
+    let stated = |field: Known| {
+        let disk = origin.disk.as_ref().and_then(|disk| disk.filled(field));
+        disk.or_else(|| known.and_then(|root| root.get_filled(field)))
     };
-    single("FORMAT", stated("FORMAT").unwrap_or("raw"));
-    single("SIZE", &origin.size.to_string());
+    single(Known::FORMAT, stated(Known::FORMAT).unwrap_or("raw"));
+    single(Known::SIZE, &origin.size.0.to_string());
     let prefix = origin
         .disk
         .and_then(|disk| {
-            disk.filled("DEV_PREFIX").or_else(|| disk.filled("TARGET").and_then(|target| target.get(..2)))
+            disk.filled(Known::DEV_PREFIX)
+                .or_else(|| disk.filled(Known::TARGET).and_then(|target| target.get(..2)))
         })
-        .or_else(|| free.and_then(|free| free.filled("DEV_PREFIX")));
+        .or_else(|| free.and_then(|free| free.get_filled(Known::DEV_PREFIX)));
     // Without it the default of B's oned.conf decides between vda and sda in the guest.
     match prefix {
-        Some(prefix) => single("DEV_PREFIX", prefix),
+        Some(prefix) => single(Known::DEV_PREFIX, prefix),
         None => inner.changes.push(Change::added("DEV_PREFIX", Reason::Assumed, "")),
     }
     let own = origin.kind != DiskKind::Clone;
-    if own && let Some(fs) = stated("FS") {
-        single("FS", fs);
+    if own && let Some(fs) = stated(Known::FS) {
+        single(Known::FS, fs);
     }
     // An encrypted disk cannot be opened without; disks inherit it from their image.
-    if let Some(secret) = stated("LUKS_SECRET").or_else(|| free.and_then(|free| free.filled("LUKS_SECRET"))) {
-        single("LUKS_SECRET", secret);
+    if let Some(secret) =
+        stated(Known::LUKS_SECRET).or_else(|| free.and_then(|free| free.get_filled(Known::LUKS_SECRET)))
+    {
+        single(Known::LUKS_SECRET, secret);
     }
     for field in free.into_iter().flat_map(Element::children) {
-        let reason = match field.name() {
-            "DEV_PREFIX" | "LUKS_SECRET" => continue,
+        let reason = match field.known() {
+            Known::DEV_PREFIX | Known::LUKS_SECRET => continue,
             _ if !own => Some(Reason::OfTheParent),
-            name => rules::image(name),
+            _ => rules::image(field),
         };
-        match (reason, Key::new(field.name())) {
+        match (reason, Key::of(field)) {
             (None, Ok(key)) if field.is_leaf() => template.push_single(key, field.text()),
             (reason, _) => {
                 let reason = reason.unwrap_or(Reason::Unknown);
@@ -166,12 +170,12 @@ pub(super) fn build(job: &mut Job<'_>, origin: Origin<'_>) -> Option<NewImage> {
         changes_of_image(&mut inner, root, &origin);
     }
     inner.edit(&mut template, &map.image);
-    inner.check(&template);
+    inner.check(&mut template);
     for problem in inner.problems {
         job.problem(problem);
     }
     Some(NewImage {
-        after: calls(&owner, origin.permissions),
+        after: calls(owner.clone(), origin.permissions),
         name: origin.name,
         owner,
         datastore: datastore?,
@@ -187,31 +191,46 @@ pub(super) fn build(job: &mut Job<'_>, origin: Origin<'_>) -> Option<NewImage> {
 fn changes_of_image(job: &mut Job<'_>, root: Element<'_>, origin: &Origin<'_>) {
     for field in root.children() {
         let text = field.text();
-        let reason = match field.name() {
-            "NAME" => {
+        let reason = match field.known() {
+            Known::NAME => {
                 if text != origin.name {
                     job.changes.push(Change::changed(field, Reason::Mapped, &origin.name));
                 }
                 continue;
             }
-            "SIZE" => {
+            Known::SIZE => {
                 let now = origin.size.to_string();
                 if text != now {
                     job.changes.push(Change::changed(field, Reason::FromImage, &now));
                 }
                 continue;
             }
-            "TYPE" | "PERSISTENT" | "SOURCE" | "FORMAT" | "FS" | "TEMPLATE" => continue,
-            "ID" | "UID" | "GID" | "DATASTORE_ID" | "CLONING_ID" | "VMS" | "CLONES" | "APP_CLONES" => {
-                Reason::SiteNumber
+            Known::TYPE | Known::PERSISTENT | Known::SOURCE | Known::FORMAT | Known::FS | Known::TEMPLATE => {
+                continue;
             }
-            "UNAME" | "GNAME" | "PERMISSIONS" | "DATASTORE" => Reason::LaterCall,
-            "DISK_TYPE" => Reason::FromDatastore,
+            Known::ID
+            | Known::UID
+            | Known::GID
+            | Known::DATASTORE_ID
+            | Known::CLONING_ID
+            | Known::VMS
+            | Known::CLONES
+            | Known::APP_CLONES => Reason::SiteNumber,
+            Known::UNAME | Known::GNAME | Known::PERMISSIONS | Known::DATASTORE => Reason::LaterCall,
+            Known::DISK_TYPE => Reason::FromDatastore,
             // SOURCE and PATH exclude each other.
-            "PATH" => Reason::SitePath,
-            "SNAPSHOTS" => Reason::Snapshots,
-            "REGTIME" | "MODTIME" | "STATE" | "PREV_STATE" | "RUNNING_VMS" | "CLONING_OPS"
-            | "TARGET_SNAPSHOT" | "LOCK" | "BACKUP_INCREMENTS" | "BACKUP_DISK_IDS" => Reason::OfTheRun,
+            Known::PATH => Reason::SitePath,
+            Known::SNAPSHOTS => Reason::Snapshots,
+            Known::REGTIME
+            | Known::MODTIME
+            | Known::STATE
+            | Known::PREV_STATE
+            | Known::RUNNING_VMS
+            | Known::CLONING_OPS
+            | Known::TARGET_SNAPSHOT
+            | Known::LOCK
+            | Known::BACKUP_INCREMENTS
+            | Known::BACKUP_DISK_IDS => Reason::OfTheRun,
             _ => Reason::Unknown,
         };
         job.changes.push(Change::dropped(field, reason));

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::{Change, Job, Reason, rules};
+use super::{Change, Job, Reason, SecurityGroups, rules};
 use crate::{
     document::Element,
     id::NicId,
+    known::Known,
     site_map::{Address, Unlisted, Unmapped},
-    template::{Key, Vector},
+    template::Vector,
     vm::{NicKind, Vm},
 };
 
@@ -20,14 +21,15 @@ pub(super) struct Cards {
 }
 
 /// Converts all cards. `groups` are A's security groups: number and name.
-pub(super) fn cards(job: &mut Job<'_>, vm: &Vm, groups: &BTreeMap<String, String>) -> Cards {
+pub(super) fn cards(job: &mut Job<'_>, vm: &Vm, groups: &SecurityGroups<'_>) -> Cards {
     let mut cards = Cards { nics: Vec::new(), aliases: Vec::new(), numbers: BTreeMap::new() };
     // Automatic names are positions: where a number shifts, aliases must follow.
     let mut renamed = BTreeMap::new();
+    let has_aliases = vm.aliases().next().is_some();
     for (there, nic) in vm.nics().enumerate() {
         if let Some(Some(id)) = job.take(nic.id()) {
             cards.numbers.insert(id, there);
-            if nic.has_automatic_name() || nic.name().is_none() {
+            if has_aliases && (nic.has_automatic_name() || nic.name().is_none()) {
                 renamed.insert(format!("NIC{id}"), format!("NIC{there}"));
             }
         }
@@ -44,38 +46,38 @@ pub(super) fn card(
     job: &mut Job<'_>,
     nic: Element<'_>,
     kind: NicKind,
-    groups: &BTreeMap<String, String>,
+    groups: &SecurityGroups<'_>,
     renamed: &BTreeMap<String, String>,
 ) -> Vector {
     let mut card = Vector::with_capacity(8);
     let address = network(job, nic, &mut card);
-    let on_network = nic.filled("NETWORK").is_some();
+    let on_network = nic.get_filled(Known::NETWORK).is_some();
     for field in nic.children() {
-        let (name, text) = (field.name(), field.text());
-        let reason = match name {
-            "NETWORK" | "NETWORK_UNAME" if on_network => continue,
-            "IP" | "IP6" | "MAC" if on_network => match address {
-                Kept::Field(kept) if kept == name => None,
+        let text = field.text();
+        let reason = match field.known() {
+            Known::NETWORK | Known::NETWORK_UNAME if on_network => continue,
+            Known::IP | Known::IP6 | Known::MAC if on_network => match address {
+                Kept::Field(kept) if kept == field.known() => None,
                 Kept::Field(_) => Some(Reason::OneAddress),
                 Kept::Nothing => Some(Reason::AddressNotKept),
             },
-            "SECURITY_GROUPS" => {
+            Known::SECURITY_GROUPS => {
                 security_groups(job, field, groups, &mut card);
                 continue;
             }
             // OpenNebula's own names are positions and come again.
-            "NAME" if text.starts_with("NIC") => Some(Reason::MadeThere),
-            "TARGET" if text.starts_with("one-") => Some(Reason::OfTheHost),
-            "PARENT" if kind == NicKind::Alias => {
+            Known::NAME if text.starts_with("NIC") => Some(Reason::MadeThere),
+            Known::TARGET if text.starts_with("one-") => Some(Reason::OfTheHost),
+            Known::PARENT if kind == NicKind::Alias => {
                 let now = renamed.get(text).map_or(text, String::as_str);
                 if now != text {
                     job.changes.push(Change::changed(field, Reason::Renumbered, now));
                 }
-                card.push(Key::literal("PARENT"), now);
+                card.push(Known::PARENT.into(), now);
                 continue;
             }
-            _ if on_network => rules::nic(name),
-            _ => rules::bare_nic(name),
+            _ if on_network => rules::nic(field),
+            _ => rules::bare_nic(field),
         };
         job.keep(&mut card, field, reason);
     }
@@ -84,20 +86,20 @@ pub(super) fn card(
 
 /// The address that a card keeps.
 enum Kept {
-    Field(&'static str),
+    Field(Known),
     Nothing,
 }
 
 /// Writes network and owner, and says which address stays.
 fn network(job: &mut Job<'_>, nic: Element<'_>, card: &mut Vector) -> Kept {
-    let Some(name) = nic.filled("NETWORK") else { return Kept::Nothing };
-    let owner = nic.filled("NETWORK_UNAME");
+    let Some(name) = nic.get_filled(Known::NETWORK) else { return Kept::Nothing };
+    let owner = nic.get_filled(Known::NETWORK_UNAME);
     let map = job.map;
     let Some((there, owner_there, address)) = job.take(map.network(name, owner)) else {
         return Kept::Nothing;
     };
     if there != name {
-        job.changes.push(Change::changed(nic.child("NETWORK").unwrap_or(nic), Reason::Mapped, &there));
+        job.changes.push(Change::changed(nic.get(Known::NETWORK).unwrap_or(nic), Reason::Mapped, &there));
     }
     match owner {
         None => {
@@ -105,33 +107,28 @@ fn network(job: &mut Job<'_>, nic: Element<'_>, card: &mut Vector) -> Kept {
             job.changes.push(Change::added(&path, Reason::Assumed, &owner_there));
         }
         Some(owner) if owner != owner_there => {
-            let field = nic.child("NETWORK_UNAME").unwrap_or(nic);
+            let field = nic.get(Known::NETWORK_UNAME).unwrap_or(nic);
             job.changes.push(Change::changed(field, Reason::Mapped, &owner_there));
         }
         Some(_) => {}
     }
-    card.push(Key::literal("NETWORK"), there);
-    card.push(Key::literal("NETWORK_UNAME"), owner_there);
-    let has = |field: &&'static str| nic.filled(field).is_some();
-    let wanted: &[&'static str] = match address {
-        Address::Ip => &["IP", "IP6", "MAC"],
-        Address::Mac => &["MAC"],
+    card.push(Known::NETWORK.into(), there);
+    card.push(Known::NETWORK_UNAME.into(), owner_there);
+    let has = |field: &Known| nic.get_filled(*field).is_some();
+    let wanted: &[Known] = match address {
+        Address::Ip => &[Known::IP, Known::IP6, Known::MAC],
+        Address::Mac => &[Known::MAC],
         Address::Drop => &[],
     };
     wanted.iter().copied().find(has).map_or(Kept::Nothing, Kept::Field)
 }
 
 /// Security groups are numbers of A. Those that the map lists become numbers of B; the others are left to the network.
-fn security_groups(
-    job: &mut Job<'_>,
-    field: Element<'_>,
-    groups: &BTreeMap<String, String>,
-    card: &mut Vector,
-) {
+fn security_groups(job: &mut Job<'_>, field: Element<'_>, groups: &SecurityGroups<'_>, card: &mut Vector) {
     let mut there = Vec::new();
     let mut left = false;
     for number in field.text().split(',').map(str::trim).filter(|number| !number.is_empty()) {
-        let name = groups.get(number).map_or(number, String::as_str);
+        let name = groups.get(number).copied().unwrap_or(number);
         match job.map.security_groups.get(name) {
             Some(number) => there.push(number.to_string()),
             None => {
@@ -150,5 +147,5 @@ fn security_groups(
         return;
     }
     job.changes.push(Change::changed(field, reason, &now));
-    card.push(Key::literal("SECURITY_GROUPS"), now);
+    card.push(Known::SECURITY_GROUPS.into(), now);
 }

@@ -5,296 +5,432 @@
 //! site, and nothing else than these fields differed.
 
 use super::Reason;
-use crate::lookup::Lookup;
+use crate::{
+    document::Element,
+    known::{COUNT, Known},
+};
 
-fn reason<const SLOTS: usize>(rules: &Lookup<Reason, SLOTS>, key: &str) -> Option<Reason> {
-    rules.get(key).map(|(_, reason)| reason)
+/// A list of names that stay behind, each with its reason. Made by the compiler, one look an element.
+struct Rules {
+    listed: [Option<Reason>; COUNT],
+    affixes: &'static [(Affix, Reason)],
+}
+
+/// How a name begins or ends.
+#[derive(Clone, Copy)]
+enum Affix {
+    Prefix(&'static str),
+    Suffix(&'static str),
+}
+
+impl Rules {
+    /// The names of all groups, and after them whatever else begins or ends so.
+    const fn new(groups: &[(Reason, &[Known])], affixes: &'static [(Affix, Reason)]) -> Self {
+        let mut listed = [None; COUNT];
+        let mut group = 0;
+        while group < groups.len() {
+            let (reason, names) = groups[group];
+            let mut at = 0;
+            while at < names.len() {
+                listed[names[at].index()] = Some(reason);
+                at += 1;
+            }
+            group += 1;
+        }
+        let mut at = 1;
+        while at < COUNT {
+            if listed[at].is_none() {
+                listed[at] = of_affix(Known::ALL[at].1.as_bytes(), affixes);
+            }
+            at += 1;
+        }
+        Self { listed, affixes }
+    }
+
+    #[inline]
+    fn reason(&self, field: Element<'_>) -> Option<Reason> {
+        match field.known() {
+            Known::Unlisted => of_affix(field.name().as_bytes(), self.affixes),
+            known => self.listed[known.index()],
+        }
+    }
+}
+
+const fn of_affix(name: &[u8], affixes: &[(Affix, Reason)]) -> Option<Reason> {
+    let mut at = 0;
+    while at < affixes.len() {
+        let (affix, reason) = affixes[at];
+        let (part, from) = match affix {
+            Affix::Prefix(part) => (part.as_bytes(), 0),
+            Affix::Suffix(part) => (part.as_bytes(), name.len().saturating_sub(part.len())),
+        };
+        let mut byte = 0;
+        while byte < part.len() && from + byte < name.len() && name[from + byte] == part[byte] {
+            byte += 1;
+        }
+        if byte == part.len() {
+            return Some(reason);
+        }
+        at += 1;
+    }
+    None
 }
 
 /// Attributes of `TEMPLATE` and `USER_TEMPLATE` that no template for B may have.
-static TOP: Lookup<Reason, 64> = Lookup::new(&[
-    (
-        Reason::MadeThere,
-        &[
-            "VMID",
-            "AUTOMATIC_REQUIREMENTS",
-            "AUTOMATIC_DS_REQUIREMENTS",
-            "AUTOMATIC_NIC_REQUIREMENTS",
-            "SECURITY_GROUP_RULE",
-            "NUMA_NODE",
-            "TM_MAD_SYSTEM",
-        ],
-    ),
-    // TEMPLATE_ID is taken over blindly at B, and points at an unrelated template of B (observed).
-    (Reason::SiteNumber, &["TEMPLATE_ID", "CLONING_TEMPLATE_ID", "CREATED_BY"]),
-    (Reason::Snapshots, &["SNAPSHOT"]),
-    // DEPLOY_ID makes an imported VM, or is refused (observed).
-    (Reason::OfTheRun, &["SUBMIT_ON_HOLD", "IMPORTED", "RESIZE", "ERROR", "SCHED_MESSAGE", "DEPLOY_ID"]),
-]);
+static TOP: Rules = Rules::new(
+    &[
+        (
+            Reason::MadeThere,
+            &[
+                Known::VMID,
+                Known::AUTOMATIC_REQUIREMENTS,
+                Known::AUTOMATIC_DS_REQUIREMENTS,
+                Known::AUTOMATIC_NIC_REQUIREMENTS,
+                Known::SECURITY_GROUP_RULE,
+                Known::NUMA_NODE,
+                Known::TM_MAD_SYSTEM,
+            ],
+        ),
+        // TEMPLATE_ID is taken over blindly at B, and points at an unrelated template of B (observed).
+        (Reason::SiteNumber, &[Known::TEMPLATE_ID, Known::CLONING_TEMPLATE_ID, Known::CREATED_BY]),
+        (Reason::Snapshots, &[Known::SNAPSHOT]),
+        // DEPLOY_ID makes an imported VM, or is refused (observed).
+        (
+            Reason::OfTheRun,
+            &[
+                Known::SUBMIT_ON_HOLD,
+                Known::IMPORTED,
+                Known::RESIZE,
+                Known::ERROR,
+                Known::SCHED_MESSAGE,
+                Known::DEPLOY_ID,
+            ],
+        ),
+    ],
+    &[(Affix::Prefix("VROUTER_"), Reason::SiteNumber)],
+);
 
 /// See [`TOP`].
-pub(super) fn top(key: &str) -> Option<Reason> {
-    let prefixed = || key.starts_with("VROUTER_").then_some(Reason::SiteNumber);
-    reason(&TOP, key).or_else(prefixed)
+#[inline]
+pub(super) fn top(field: Element<'_>) -> Option<Reason> {
+    TOP.reason(field)
 }
 
 /// Attributes that OpenNebula acts on in a template and that therefore cannot be a user's own. In `USER_TEMPLATE`
 /// they had no effect at A (`onevm update` puts them there).
-static ACTS: Lookup<(), 64> = Lookup::new(&[(
-    (),
-    &[
-        "NAME",
-        "CPU",
-        "VCPU",
-        "VCPU_MAX",
-        "MEMORY",
-        "MEMORY_MAX",
-        "MEMORY_SLOTS",
-        "MEMORY_RESIZE_MODE",
-        "DISK",
-        "NIC",
-        "NIC_ALIAS",
-        "NIC_DEFAULT",
-        "PCI",
-        "CONTEXT",
-        "OS",
-        "GRAPHICS",
-        "VIDEO",
-        "FEATURES",
-        "INPUT",
-        "RAW",
-        "CPU_MODEL",
-        "TOPOLOGY",
-        "HYPERV_OPTIONS",
-        "SPICE_OPTIONS",
-        "EMULATOR",
-        "TPM",
-        "VMGROUP",
-        "BACKUP_CONFIG",
-    ],
-)]);
+static ACTS: Rules = Rules::new(
+    &[(
+        Reason::WouldTakeEffect,
+        &[
+            Known::NAME,
+            Known::CPU,
+            Known::VCPU,
+            Known::VCPU_MAX,
+            Known::MEMORY,
+            Known::MEMORY_MAX,
+            Known::MEMORY_SLOTS,
+            Known::MEMORY_RESIZE_MODE,
+            Known::DISK,
+            Known::NIC,
+            Known::NIC_ALIAS,
+            Known::NIC_DEFAULT,
+            Known::PCI,
+            Known::CONTEXT,
+            Known::OS,
+            Known::GRAPHICS,
+            Known::VIDEO,
+            Known::FEATURES,
+            Known::INPUT,
+            Known::RAW,
+            Known::CPU_MODEL,
+            Known::TOPOLOGY,
+            Known::HYPERV_OPTIONS,
+            Known::SPICE_OPTIONS,
+            Known::EMULATOR,
+            Known::TPM,
+            Known::VMGROUP,
+            Known::BACKUP_CONFIG,
+        ],
+    )],
+    &[],
+);
 
 /// See [`ACTS`].
-pub(super) fn acts(key: &str) -> bool {
-    ACTS.get(key).is_some()
+#[inline]
+pub(super) fn acts(field: Element<'_>) -> Option<Reason> {
+    ACTS.reason(field)
 }
 
 /// Attributes of a `DISK`. `TYPE`, `SIZE`, `FORMAT` and `FS` of a volatile one are asked for before.
-static DISK: Lookup<Reason, 128> = Lookup::new(&[
-    (Reason::SiteNumber, &["DISK_ID", "IMAGE_ID", "IMAGE_UID", "DATASTORE_ID", "CLUSTER_ID"]),
-    (
-        Reason::FromImage,
-        &[
-            "SOURCE",
-            "CLONE",
-            "SAVE",
-            "DRIVER",
-            "FORMAT",
-            "TYPE",
-            "PERSISTENT",
-            "SIZE",
-            "ORIGINAL_SIZE",
-            "FS",
-            "LUKS_SECRET",
-            "IMAGE_STATE",
-        ],
-    ),
-    (
-        Reason::FromDatastore,
-        &[
-            "DATASTORE",
-            "POOL_NAME",
-            "EC_POOL_NAME",
-            "RBD_FORMAT",
-            "ALLOW_ORPHANS",
-            "PERSISTENT_SNAPSHOTS",
-            "BRIDGE_LIST",
-            "SPARSE",
-            "QCOW2_STANDALONE",
-        ],
-    ),
-    (
-        Reason::OfTheRun,
-        &[
-            "ORDER",
-            "CLONING",
-            "ATTACH",
-            "RESIZE",
-            "SIZE_PREV",
-            "DISK_SNAPSHOT_TOTAL_SIZE",
-            "DISK_SNAPSHOT_ACTIVE",
-            "DISK_SNAPSHOT_ID",
-            "OPENNEBULA_MANAGED",
-        ],
-    ),
-]);
+static DISK: Rules = Rules::new(
+    &[
+        (
+            Reason::SiteNumber,
+            &[Known::DISK_ID, Known::IMAGE_ID, Known::IMAGE_UID, Known::DATASTORE_ID, Known::CLUSTER_ID],
+        ),
+        (
+            Reason::FromImage,
+            &[
+                Known::SOURCE,
+                Known::CLONE,
+                Known::SAVE,
+                Known::DRIVER,
+                Known::FORMAT,
+                Known::TYPE,
+                Known::PERSISTENT,
+                Known::SIZE,
+                Known::ORIGINAL_SIZE,
+                Known::FS,
+                Known::LUKS_SECRET,
+                Known::IMAGE_STATE,
+            ],
+        ),
+        (
+            Reason::FromDatastore,
+            &[
+                Known::DATASTORE,
+                Known::POOL_NAME,
+                Known::EC_POOL_NAME,
+                Known::RBD_FORMAT,
+                Known::ALLOW_ORPHANS,
+                Known::PERSISTENT_SNAPSHOTS,
+                Known::BRIDGE_LIST,
+                Known::SPARSE,
+                Known::QCOW2_STANDALONE,
+            ],
+        ),
+        (
+            Reason::OfTheRun,
+            &[
+                Known::ORDER,
+                Known::CLONING,
+                Known::ATTACH,
+                Known::RESIZE,
+                Known::SIZE_PREV,
+                Known::DISK_SNAPSHOT_TOTAL_SIZE,
+                Known::DISK_SNAPSHOT_ACTIVE,
+                Known::DISK_SNAPSHOT_ID,
+                Known::OPENNEBULA_MANAGED,
+            ],
+        ),
+    ],
+    &[
+        (Affix::Prefix("HOTPLUG_SAVE_AS"), Reason::OfTheRun),
+        (Affix::Prefix("CEPH_"), Reason::FromDatastore),
+        (Affix::Prefix("TM_MAD"), Reason::FromDatastore),
+        (Affix::Prefix("DISK_TYPE"), Reason::FromDatastore),
+        (Affix::Prefix("CLONE_TARGET"), Reason::FromDatastore),
+        (Affix::Prefix("LN_TARGET"), Reason::FromDatastore),
+        (Affix::Prefix("ISCSI_"), Reason::FromDatastore),
+        (Affix::Prefix("GLUSTER_"), Reason::FromDatastore),
+    ],
+);
 
 /// See [`DISK`].
-pub(super) fn disk(key: &str) -> Option<Reason> {
-    reason(&DISK, key).or_else(|| {
-        if key.starts_with("HOTPLUG_SAVE_AS") {
-            return Some(Reason::OfTheRun);
-        }
-        let prefixes = ["CEPH_", "TM_MAD", "DISK_TYPE", "CLONE_TARGET", "LN_TARGET", "ISCSI_", "GLUSTER_"];
-        prefixes.iter().any(|prefix| key.starts_with(prefix)).then_some(Reason::FromDatastore)
-    })
+#[inline]
+pub(super) fn disk(field: Element<'_>) -> Option<Reason> {
+    DISK.reason(field)
 }
 
 /// Attributes of a `NIC` or `NIC_ALIAS` on a network. Addresses, names and security groups are asked for before.
-static NIC: Lookup<Reason, 128> = Lookup::new(&[
-    (
-        Reason::SiteNumber,
-        &[
-            "NETWORK_ID",
-            "NIC_ID",
-            "AR_ID",
-            "CLUSTER_ID",
-            "ALIAS_ID",
-            "ALIAS_IDS",
-            "PARENT_ID",
-            "PARENT_NETWORK_ID",
-            "NETWORK_UID",
-        ],
-    ),
-    (Reason::OfTheRun, &["ORDER", "ATTACH", "DETACH", "UPDATE", "OPENNEBULA_MANAGED"]),
-    (
-        Reason::FromNetwork,
-        &[
-            "VN_MAD",
-            "PHYDEV",
-            "VLAN_ID",
-            "OUTER_VLAN_ID",
-            "GATEWAY",
-            "GATEWAY6",
-            "DNS",
-            "NETWORK_ADDRESS",
-            "NETWORK_MASK",
-            "PREFIX_LENGTH",
-            "GUEST_MTU",
-            "SEARCH_DOMAIN",
-            "METHOD",
-            "METRIC",
-            "EXTERNAL",
-            "VROUTER_IP",
-            "VROUTER_IP6",
-            "MTU",
-            "CONF",
-            "OVS_BRIDGE_CONF",
-            "IP_LINK_CONF",
-            "VLAN_TAGGED_ID",
-            "CVLANS",
-            "QINQ_TYPE",
-            "EXTERNAL_IP",
-            "ROUTES",
-            "NETWORK_MODE",
-        ],
-    ),
-    (Reason::FromNetwork, &["IP6"]),
-]);
+static NIC: Rules = Rules::new(
+    &[
+        (
+            Reason::SiteNumber,
+            &[
+                Known::NETWORK_ID,
+                Known::NIC_ID,
+                Known::AR_ID,
+                Known::CLUSTER_ID,
+                Known::ALIAS_ID,
+                Known::ALIAS_IDS,
+                Known::PARENT_ID,
+                Known::PARENT_NETWORK_ID,
+                Known::NETWORK_UID,
+            ],
+        ),
+        (
+            Reason::OfTheRun,
+            &[Known::ORDER, Known::ATTACH, Known::DETACH, Known::UPDATE, Known::OPENNEBULA_MANAGED],
+        ),
+        (
+            Reason::FromNetwork,
+            &[
+                Known::VN_MAD,
+                Known::PHYDEV,
+                Known::VLAN_ID,
+                Known::OUTER_VLAN_ID,
+                Known::GATEWAY,
+                Known::GATEWAY6,
+                Known::DNS,
+                Known::NETWORK_ADDRESS,
+                Known::NETWORK_MASK,
+                Known::PREFIX_LENGTH,
+                Known::GUEST_MTU,
+                Known::SEARCH_DOMAIN,
+                Known::METHOD,
+                Known::METRIC,
+                Known::EXTERNAL,
+                Known::VROUTER_IP,
+                Known::VROUTER_IP6,
+                Known::MTU,
+                Known::CONF,
+                Known::OVS_BRIDGE_CONF,
+                Known::IP_LINK_CONF,
+                Known::VLAN_TAGGED_ID,
+                Known::CVLANS,
+                Known::QINQ_TYPE,
+                Known::EXTERNAL_IP,
+                Known::ROUTES,
+                Known::NETWORK_MODE,
+            ],
+        ),
+        (Reason::FromNetwork, &[Known::IP6]),
+    ],
+    &[
+        (Affix::Prefix("IP6_"), Reason::FromNetwork),
+        (Affix::Prefix("BRIDGE"), Reason::FromNetwork),
+        (Affix::Prefix("VXLAN_"), Reason::FromNetwork),
+        (Affix::Suffix("_AUTOMATIC"), Reason::FromNetwork),
+    ],
+);
 
 /// See [`NIC`].
-pub(super) fn nic(key: &str) -> Option<Reason> {
-    reason(&NIC, key).or_else(|| {
-        let prefixed = ["IP6_", "BRIDGE", "VXLAN_"].iter().any(|prefix| key.starts_with(prefix));
-        (prefixed || key.ends_with("_AUTOMATIC")).then_some(Reason::FromNetwork)
-    })
+#[inline]
+pub(super) fn nic(field: Element<'_>) -> Option<Reason> {
+    NIC.reason(field)
 }
 
 /// Attributes of a `NIC` that even a card without a network must not keep.
-pub(super) fn bare_nic(key: &str) -> Option<Reason> {
-    nic(key).filter(|reason| matches!(reason, Reason::SiteNumber | Reason::OfTheRun))
+pub(super) fn bare_nic(field: Element<'_>) -> Option<Reason> {
+    nic(field).filter(|reason| matches!(reason, Reason::SiteNumber | Reason::OfTheRun))
 }
 
 /// Attributes of a `PCI` device. `SHORT_ADDRESS` is asked for before: OpenNebula writes it for a device that it chose
 /// (`src/host/HostSharePCI.cc`), and a user for a device of his choice.
-static PCI: Lookup<Reason, 32> = Lookup::new(&[
-    (Reason::MadeThere, &["PCI_ID"]),
-    (
-        Reason::OfTheHost,
-        &["ADDRESS", "PREV_ADDRESS", "DOMAIN", "BUS", "SLOT", "FUNCTION", "NUMA_NODE", "UUID"],
-    ),
-]);
+static PCI: Rules = Rules::new(
+    &[
+        (Reason::MadeThere, &[Known::PCI_ID]),
+        (
+            Reason::OfTheHost,
+            &[
+                Known::ADDRESS,
+                Known::PREV_ADDRESS,
+                Known::DOMAIN,
+                Known::BUS,
+                Known::SLOT,
+                Known::FUNCTION,
+                Known::NUMA_NODE,
+                Known::UUID,
+            ],
+        ),
+    ],
+    &[(Affix::Prefix("VM_"), Reason::MadeThere)],
+);
 
 /// See [`PCI`].
-pub(super) fn pci(key: &str) -> Option<Reason> {
-    reason(&PCI, key).or_else(|| key.starts_with("VM_").then_some(Reason::MadeThere))
+pub(super) fn pci(field: Element<'_>) -> Option<Reason> {
+    PCI.reason(field)
 }
 
-/// Attributes of `OS`. What `KERNEL_DS` and `INITRD_DS` resolved to at A.
-pub(super) fn os(key: &str) -> Option<Reason> {
-    (key.starts_with("KERNEL_DS_") || key.starts_with("INITRD_DS_")).then_some(Reason::SiteNumber)
+/// Attributes of `OS`: what `KERNEL_DS` and `INITRD_DS` resolved to at A.
+static OS: Rules = Rules::new(
+    &[],
+    &[(Affix::Prefix("KERNEL_DS_"), Reason::SiteNumber), (Affix::Prefix("INITRD_DS_"), Reason::SiteNumber)],
+);
+
+/// See [`OS`].
+pub(super) fn os(field: Element<'_>) -> Option<Reason> {
+    OS.reason(field)
 }
 
 /// Attributes of `IMAGE/TEMPLATE`.
-static IMAGE: Lookup<Reason, 64> = Lookup::new(&[
-    (Reason::FromDatastore, &["DISK_TYPE", "TM_MAD", "DRIVER"]),
-    // Left by one.image.update or by a registration; they have no effect there, and would have one here.
-    (
-        Reason::WouldTakeEffect,
-        &[
-            "NAME",
-            "TYPE",
-            "PERSISTENT",
-            "SOURCE",
-            "PATH",
-            "FORMAT",
-            "SIZE",
-            "DEV_PREFIX",
-            "FS",
-            "ID",
-            "UID",
-            "GID",
-            "STATE",
-            "REGTIME",
-            "DATASTORE",
-            "DATASTORE_ID",
-            "USER",
-            "GROUP",
-            "UNAME",
-            "GNAME",
-            "PERMISSIONS",
-            "SNAPSHOTS",
-        ],
-    ),
-    (Reason::OfTheRun, &["ERROR", "FROM_BACKUP_DS", "FROM_APP", "FROM_APP_NAME", "MD5", "SHA1"]),
-]);
+static IMAGE: Rules = Rules::new(
+    &[
+        (Reason::FromDatastore, &[Known::DISK_TYPE, Known::TM_MAD, Known::DRIVER]),
+        // Left by one.image.update or by a registration; they have no effect there, and would have one here.
+        (
+            Reason::WouldTakeEffect,
+            &[
+                Known::NAME,
+                Known::TYPE,
+                Known::PERSISTENT,
+                Known::SOURCE,
+                Known::PATH,
+                Known::FORMAT,
+                Known::SIZE,
+                Known::DEV_PREFIX,
+                Known::FS,
+                Known::ID,
+                Known::UID,
+                Known::GID,
+                Known::STATE,
+                Known::REGTIME,
+                Known::DATASTORE,
+                Known::DATASTORE_ID,
+                Known::USER,
+                Known::GROUP,
+                Known::UNAME,
+                Known::GNAME,
+                Known::PERMISSIONS,
+                Known::SNAPSHOTS,
+            ],
+        ),
+        (
+            Reason::OfTheRun,
+            &[
+                Known::ERROR,
+                Known::FROM_BACKUP_DS,
+                Known::FROM_APP,
+                Known::FROM_APP_NAME,
+                Known::MD5,
+                Known::SHA1,
+            ],
+        ),
+    ],
+    &[],
+);
 
 /// See [`IMAGE`].
-pub(super) fn image(key: &str) -> Option<Reason> {
-    reason(&IMAGE, key)
+pub(super) fn image(field: Element<'_>) -> Option<Reason> {
+    IMAGE.reason(field)
 }
 
 /// Elements below the root of a VM that are no configuration.
-static ROOT: Lookup<Reason, 64> = Lookup::new(&[
-    (Reason::SiteNumber, &["ID", "UID", "GID"]),
-    (Reason::LaterCall, &["UNAME", "GNAME", "PERMISSIONS"]),
-    (
-        Reason::OfTheRun,
-        &[
-            "LAST_POLL",
-            "STATE",
-            "LCM_STATE",
-            "PREV_STATE",
-            "PREV_LCM_STATE",
-            "RESCHED",
-            "STIME",
-            "ETIME",
-            "DEPLOY_ID",
-            "MONITORING",
-            "SCHED_ACTIONS",
-            "HISTORY_RECORDS",
-            "LOCK",
-            "STATE_STR",
-            "LCM_STATE_STR",
-        ],
-    ),
-    (Reason::Snapshots, &["SNAPSHOTS"]),
-]);
+static ROOT: Rules = Rules::new(
+    &[
+        (Reason::SiteNumber, &[Known::ID, Known::UID, Known::GID]),
+        (Reason::LaterCall, &[Known::UNAME, Known::GNAME, Known::PERMISSIONS]),
+        (
+            Reason::OfTheRun,
+            &[
+                Known::LAST_POLL,
+                Known::STATE,
+                Known::LCM_STATE,
+                Known::PREV_STATE,
+                Known::PREV_LCM_STATE,
+                Known::RESCHED,
+                Known::STIME,
+                Known::ETIME,
+                Known::DEPLOY_ID,
+                Known::MONITORING,
+                Known::SCHED_ACTIONS,
+                Known::HISTORY_RECORDS,
+                Known::LOCK,
+                Known::STATE_STR,
+                Known::LCM_STATE_STR,
+            ],
+        ),
+        (Reason::Snapshots, &[Known::SNAPSHOTS]),
+    ],
+    &[],
+);
 
 /// See [`ROOT`]; what is not known is said to be so, but for what is asked for elsewhere.
-pub(super) fn root(key: &str) -> Option<Reason> {
-    reason(&ROOT, key).or_else(|| {
-        let read = matches!(key, "NAME" | "TEMPLATE" | "USER_TEMPLATE" | "BACKUPS");
+pub(super) fn root(field: Element<'_>) -> Option<Reason> {
+    ROOT.reason(field).or_else(|| {
+        let read =
+            matches!(field.known(), Known::NAME | Known::TEMPLATE | Known::USER_TEMPLATE | Known::BACKUPS);
         (!read).then_some(Reason::Unknown)
     })
 }

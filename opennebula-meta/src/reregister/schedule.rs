@@ -2,11 +2,7 @@
 //! decides: past ones are left out, repeated ones move to their next time.
 
 use super::{Change, Job, Reason};
-use crate::{
-    document::Element,
-    id::EpochSeconds,
-    template::{Key, Vector},
-};
+use crate::{document::Element, id::EpochSeconds, known::Known, template::Vector};
 
 const HOUR: u64 = 3600;
 const WEEK: u64 = 7 * 24 * HOUR;
@@ -19,9 +15,9 @@ pub(super) fn action(
 ) -> Option<Vector> {
     let mut vector = Vector::new();
     for field in action.children() {
-        let reason = match field.name() {
-            "ID" | "PARENT_ID" => Reason::SiteNumber,
-            "TYPE" | "DONE" | "MESSAGE" | "WARNING" => Reason::OfTheRun,
+        let reason = match field.known() {
+            Known::ID | Known::PARENT_ID => Reason::SiteNumber,
+            Known::TYPE | Known::DONE | Known::MESSAGE | Known::WARNING => Reason::OfTheRun,
             _ => {
                 // An element without text would be dropped by OpenNebula anyway (DAYS of an action that is done once).
                 if !field.text().is_empty() || !field.is_leaf() {
@@ -39,12 +35,12 @@ pub(super) fn action(
     if due > now.0 {
         return Some(vector);
     }
-    let field = action.child("TIME").unwrap_or(action);
+    let field = action.get(Known::TIME).unwrap_or(action);
     match next(&vector, due, now.0) {
         Some(next) => {
             let next = next.to_string();
             job.changes.push(Change::changed(field, Reason::NextTime, &next));
-            vector.set(Key::literal("TIME"), next);
+            vector.set(Known::TIME.into(), next);
             Some(vector)
         }
         None => {

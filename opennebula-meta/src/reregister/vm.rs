@@ -3,17 +3,18 @@
 use std::{cell::LazyCell, collections::BTreeMap};
 
 use super::{
-    Change, Error, Job, NewImage, NewVm, Reason, calls, context,
-    disk::{self, is_out_of_reach},
+    Change, Error, Job, NewImage, NewVm, Reason, SecurityGroups, calls, context,
+    disk::{self, Disks, is_out_of_reach},
     nic, rules, schedule,
 };
 use crate::{
     document::{Element, Error as DocumentError, Why},
     id::{ClusterId, DiskId, ImageId, NicId},
     image::Images,
-    owner::Owner,
+    known::Known,
+    owner::{Owner, Permissions},
     site_map::SiteMap,
-    source,
+    source::Outline,
     template::{Key, Template, Value, Vector},
     vm::{DiskKind, NicKind, Vm},
 };
@@ -21,51 +22,54 @@ use crate::{
 /// See [`super::vm`].
 pub(super) fn convert(vm: &Vm, images: &Images, site_map: &SiteMap) -> Result<NewVm, Error> {
     let mut job = Job::expecting(site_map, 256);
-    let name = format!("{}{}", vm.name(), site_map.name_suffix);
+    let name = [vm.name(), &site_map.name_suffix].concat();
     job.check_name(&name);
     if name != vm.name() {
         job.changes.push(Change::changed(
-            vm.root().child("NAME").unwrap_or(vm.root()),
+            vm.root().get(Known::NAME).unwrap_or(vm.root()),
             Reason::Mapped,
             &name,
         ));
     }
     for field in vm.root().children() {
-        if let Some(reason) = rules::root(field.name()) {
+        if let Some(reason) = rules::root(field) {
             job.changes.push(Change::dropped(field, reason));
         }
     }
 
     let mut rest = Template::with_capacity(64);
-    let (registrations, disk_numbers) = disks(&mut job, vm, images, &mut rest);
+    rest.push_single(Known::NAME.into(), name.as_str());
+    let permissions = job.take(vm.permissions()).flatten();
+    let (registrations, disk_numbers) = disks(&mut job, vm, images, permissions, &mut rest);
     let groups = security_groups(vm);
     let cards = nic::cards(&mut job, vm, &groups);
     let nic_numbers = cards.numbers;
     for card in cards.nics.into_iter().filter(|card| !card.is_empty()) {
-        rest.push_vector(Key::literal("NIC"), card);
+        rest.push_vector(Known::NIC.into(), card);
     }
     for alias in cards.aliases.into_iter().filter(|alias| !alias.is_empty()) {
-        rest.push_vector(Key::literal("NIC_ALIAS"), alias);
+        rest.push_vector(Known::NIC_ALIAS.into(), alias);
     }
     if let Some(context) = context::context(&mut job, vm, images) {
-        rest.push_vector(Key::literal("CONTEXT"), context);
+        rest.push_vector(Known::CONTEXT.into(), context);
     }
     let printed = LazyCell::new(|| vm.printed_after());
     for field in vm.template().into_iter().flat_map(Element::children) {
-        match field.name() {
-            "DISK" | "NIC" | "NIC_ALIAS" | "CONTEXT" => {}
-            "GRAPHICS" => {
-                vector(&mut job, field, &mut rest, |key| (key == "PORT").then_some(Reason::AtDeploy));
+        match field.known() {
+            Known::DISK | Known::NIC | Known::NIC_ALIAS | Known::CONTEXT => {}
+            Known::GRAPHICS => {
+                let port = |inner: Element<'_>| (inner.known() == Known::PORT).then_some(Reason::AtDeploy);
+                vector(&mut job, field, &mut rest, port);
             }
-            "OS" => os(&mut job, field, images, &disk_numbers, &nic_numbers, &mut rest),
-            "PCI" => pci(&mut job, field, &groups, &mut rest),
-            "VMGROUP" => vm_group(&mut job, field, &mut rest),
-            "SCHED_ACTION" => {
+            Known::OS => os(&mut job, field, images, &disk_numbers, &nic_numbers, &mut rest),
+            Known::PCI => pci(&mut job, field, &groups, &mut rest),
+            Known::VMGROUP => vm_group(&mut job, field, &mut rest),
+            Known::SCHED_ACTION => {
                 if let Some(action) = schedule::action(&mut job, field, *printed) {
-                    rest.push_vector(Key::literal("SCHED_ACTION"), action);
+                    rest.push_vector(Known::SCHED_ACTION.into(), action);
                 }
             }
-            name => match rules::top(name) {
+            _ => match rules::top(field) {
                 Some(reason) => job.changes.push(Change::dropped(field, reason)),
                 None => attribute(&mut job, field, &mut rest),
             },
@@ -73,15 +77,13 @@ pub(super) fn convert(vm: &Vm, images: &Images, site_map: &SiteMap) -> Result<Ne
     }
     for field in vm.user_template().into_iter().flat_map(Element::children) {
         // Up to 6.4 actions are kept here, and are done.
-        if field.name() == "SCHED_ACTION" && !field.is_leaf() {
+        if field.known() == Known::SCHED_ACTION && !field.is_leaf() {
             if let Some(action) = schedule::action(&mut job, field, *printed) {
-                rest.push_vector(Key::literal("SCHED_ACTION"), action);
+                rest.push_vector(Known::SCHED_ACTION.into(), action);
             }
             continue;
         }
-        let reason =
-            rules::top(field.name()).or(rules::acts(field.name()).then_some(Reason::WouldTakeEffect));
-        match reason {
+        match rules::top(field).or_else(|| rules::acts(field)) {
             Some(reason) => job.changes.push(Change::dropped(field, reason)),
             None => attribute(&mut job, field, &mut rest),
         }
@@ -94,15 +96,13 @@ pub(super) fn convert(vm: &Vm, images: &Images, site_map: &SiteMap) -> Result<Ne
     }
 
     clusters(&mut job, vm, &mut rest);
-    rest.sort();
+    rest.sort_behind_first();
     let mut template = rest;
-    template.insert_first(Key::literal("NAME"), Value::Single(name.clone()));
     job.edit(&mut template, &site_map.vm);
-    job.check(&template);
+    job.check(&mut template);
     let owner = job.owner(Owner::names(vm.root()));
-    let permissions = job.take(vm.permissions()).flatten();
     let changes = job.finish()?;
-    Ok(NewVm { name, template, images: registrations, after: calls(&owner, permissions), changes })
+    Ok(NewVm { name, template, images: registrations, after: calls(owner, permissions), changes })
 }
 
 /// All disks, and A's numbers with B's. B numbers them in order, the context CD last.
@@ -110,61 +110,83 @@ fn disks(
     job: &mut Job<'_>,
     vm: &Vm,
     images: &Images,
+    permissions: Option<Permissions>,
     rest: &mut Template,
 ) -> (Vec<NewImage>, BTreeMap<DiskId, usize>) {
     let mut registrations: Vec<NewImage> = Vec::new();
     let mut numbers = BTreeMap::new();
-    // Which registrations bear a name: a VM may have many.
-    let mut by_name: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    let mut by_name = ByName::default();
     let beside = vm.disks().find(|disk| disk.kind().is_ok_and(DiskKind::has_image));
-    let beside = beside.and_then(|disk| disk.element().filled("DATASTORE"));
-    let Some(trees) = job.take(vm.snapshots()) else { return (registrations, numbers) };
-    // Of two for one disk, the first counts.
-    let trees: BTreeMap<DiskId, _> =
-        trees.into_iter().rev().filter_map(|tree| Some((tree.disk?, tree))).collect();
+    let beside = beside.and_then(|disk| disk.filled(Known::DATASTORE));
+    let all = Disks { vm, images, permissions, beside };
+    // They cannot be registered, but what cannot be read is no document to register from.
+    if job.take(vm.snapshots()).is_none() {
+        return (registrations, numbers);
+    }
     for (there, disk) in vm.disks().enumerate() {
         let Some(id) = job.take(disk.id()) else { continue };
         numbers.insert(id, there);
-        let tree = trees.get(&id);
-        let Some(source) = job.take(source::disk_source(disk, tree)) else { continue };
-        let Some(new) = disk::disk(job, vm, disk, &source, images, beside) else { continue };
+        let Some(source) = job.take(Outline::of(disk)) else { continue };
+        let out_of_reach = is_out_of_reach(&source).is_some();
+        let Some(new) = disk::disk(job, &all, disk, source) else { continue };
         if let Some(mut image) = new.image {
             let mut vector = new.vector;
-            let of_this_name =
-                || by_name.get(&image.name).into_iter().flatten().filter_map(|at| registrations.get(*at));
+            let of_this_name = || by_name.all(&image.name, &registrations);
             let same = |other: &NewImage| other.source == image.source;
             if of_this_name().any(same) {
                 // One CD in two drives: one image.
-                rest.push_vector(Key::literal("DISK"), vector);
+                rest.push_vector(Known::DISK.into(), vector);
                 continue;
             }
             // Two disks of one VM whose images would bear one name: the later one says which disk it is.
             if of_this_name().any(|other| other.owner == image.owner) {
                 let name = format!("{}{}-disk-{id}", vm.name(), job.map.name_suffix);
                 job.check_name(&name);
-                vector.set(Key::literal("IMAGE"), name.clone());
+                vector.set(Known::IMAGE.into(), name.clone());
                 for value in image.template.all_mut("NAME") {
-                    *value = Value::Single(name.clone());
+                    *value = Value::Single(name.as_str().into());
                 }
                 image.name = name;
             }
-            by_name.entry(image.name.clone()).or_default().push(registrations.len());
-            registrations.push(image);
-            rest.push_vector(Key::literal("DISK"), vector);
-        } else if is_out_of_reach(&source).is_none() || !new.vector.is_empty() {
-            rest.push_vector(Key::literal("DISK"), new.vector);
+            by_name.push(image, &mut registrations);
+            rest.push_vector(Known::DISK.into(), vector);
+        } else if !out_of_reach || !new.vector.is_empty() {
+            rest.push_vector(Known::DISK.into(), new.vector);
         }
     }
     (registrations, numbers)
 }
 
+/// Which registrations bear a name. Hardly any VM has more than a few, but one may.
+#[derive(Default)]
+struct ByName {
+    /// Of what is not among the first few.
+    further: BTreeMap<String, Vec<usize>>,
+}
+
+impl ByName {
+    const FEW: usize = 16;
+
+    fn push(&mut self, image: NewImage, registrations: &mut Vec<NewImage>) {
+        if registrations.len() >= Self::FEW {
+            self.further.entry(image.name.clone()).or_default().push(registrations.len());
+        }
+        registrations.push(image);
+    }
+
+    fn all<'r>(&self, name: &str, registrations: &'r [NewImage]) -> impl Iterator<Item = &'r NewImage> {
+        let further = self.further.get(name).into_iter().flatten().filter_map(|at| registrations.get(*at));
+        registrations.iter().take(Self::FEW).filter(move |image| image.name == name).chain(further)
+    }
+}
+
 /// A's security groups, by number: the rules in the template name them.
-fn security_groups(vm: &Vm) -> BTreeMap<String, String> {
-    let rules = vm.template().into_iter().flat_map(|template| template.all("SECURITY_GROUP_RULE"));
+fn security_groups(vm: &Vm) -> SecurityGroups<'_> {
+    let rules = vm.template().into_iter().flat_map(|template| template.get_all(Known::SECURITY_GROUP_RULE));
     rules
         .filter_map(|rule| {
-            let id = rule.filled("SECURITY_GROUP_ID")?;
-            Some((id.to_owned(), rule.filled("SECURITY_GROUP_NAME")?.to_owned()))
+            let id = rule.get_filled(Known::SECURITY_GROUP_ID)?;
+            Some((id, rule.get_filled(Known::SECURITY_GROUP_NAME)?))
         })
         .collect()
 }
@@ -175,23 +197,28 @@ fn attribute(job: &mut Job<'_>, field: Element<'_>, rest: &mut Template) {
         vector(job, field, rest, |_| None);
         return;
     }
-    match Key::new(field.name()) {
+    match Key::of(field) {
         Ok(key) => rest.push_single(key, field.text()),
         Err(_) => job.changes.push(Change::dropped(field, Reason::Unknown)),
     }
 }
 
 /// A vector, less what `drop` gives a reason for.
-fn vector(job: &mut Job<'_>, field: Element<'_>, rest: &mut Template, drop: impl Fn(&str) -> Option<Reason>) {
+fn vector(
+    job: &mut Job<'_>,
+    field: Element<'_>,
+    rest: &mut Template,
+    drop: impl Fn(Element<'_>) -> Option<Reason>,
+) {
     let mut vector = Vector::with_capacity(8);
     for inner in field.children() {
-        job.keep(&mut vector, inner, drop(inner.name()));
+        job.keep(&mut vector, inner, drop(inner));
     }
     push(job, field, vector, rest);
 }
 
 fn push(job: &mut Job<'_>, field: Element<'_>, vector: Vector, rest: &mut Template) {
-    match Key::new(field.name()) {
+    match Key::of(field) {
         Ok(_) if vector.is_empty() => {}
         Ok(key) => rest.push_vector(key, vector),
         Err(_) => job.changes.push(Change::dropped(field, Reason::Unknown)),
@@ -209,16 +236,16 @@ fn os(
 ) {
     let mut vector = Vector::with_capacity(8);
     for inner in field.children() {
-        let (name, text) = (inner.name(), inner.text());
-        let (now, reason) = match name {
-            "BOOT" => (Some(boot(text, disks, nics)), Reason::Renumbered),
-            "KERNEL_DS" | "INITRD_DS" => (file_by_name(text, images), Reason::SiteNumber),
+        let text = inner.text();
+        let (now, reason) = match inner.known() {
+            Known::BOOT => (Some(boot(text, disks, nics)), Reason::Renumbered),
+            Known::KERNEL_DS | Known::INITRD_DS => (file_by_name(text, images), Reason::SiteNumber),
             _ => {
-                job.keep(&mut vector, inner, rules::os(name));
+                job.keep(&mut vector, inner, rules::os(inner));
                 continue;
             }
         };
-        match (now, Key::new(name)) {
+        match (now, Key::of(inner)) {
             (Some(now), Ok(key)) => {
                 if now != text {
                     job.changes.push(Change::changed(inner, reason, &now));
@@ -258,19 +285,20 @@ fn file_by_name(text: &str, images: &Images) -> Option<String> {
 }
 
 /// A PCI device; one that is a card on a network is treated as one.
-fn pci(job: &mut Job<'_>, field: Element<'_>, groups: &BTreeMap<String, String>, rest: &mut Template) {
-    let chosen = ["VENDOR", "DEVICE", "CLASS"].iter().any(|name| field.filled(name).is_some());
-    let drop = |key: &str| match key {
-        "SHORT_ADDRESS" => chosen.then_some(Reason::OfTheHost),
-        _ => rules::pci(key),
+fn pci(job: &mut Job<'_>, field: Element<'_>, groups: &SecurityGroups<'_>, rest: &mut Template) {
+    let chosen =
+        [Known::VENDOR, Known::DEVICE, Known::CLASS].iter().any(|name| field.get_filled(*name).is_some());
+    let drop = |inner: Element<'_>| match inner.known() {
+        Known::SHORT_ADDRESS => chosen.then_some(Reason::OfTheHost),
+        _ => rules::pci(inner),
     };
-    if field.filled("NETWORK").is_none() {
+    if field.get_filled(Known::NETWORK).is_none() {
         vector(job, field, rest, drop);
         return;
     }
     let mut card = nic::card(job, field, NicKind::Nic, groups, &BTreeMap::new());
     for inner in field.children() {
-        if let Some(reason) = drop(inner.name())
+        if let Some(reason) = drop(inner)
             && card.remove(inner.name()).is_some()
         {
             job.changes.push(Change::dropped(inner, reason));
@@ -281,7 +309,7 @@ fn pci(job: &mut Job<'_>, field: Element<'_>, groups: &BTreeMap<String, String>,
 
 /// `VMGROUP`: its number is A's. Where the map names the group at B, the VM goes there, in its role.
 fn vm_group(job: &mut Job<'_>, field: Element<'_>, rest: &mut Template) {
-    let name = field.filled("VMGROUP_NAME").unwrap_or_default();
+    let name = field.get_filled(Known::VMGROUP_NAME).unwrap_or_default();
     let Some(there) = job.map.vm_groups.get(name).cloned() else {
         for inner in field.children() {
             job.changes.push(Change::dropped(inner, Reason::SiteNumber));
@@ -291,11 +319,11 @@ fn vm_group(job: &mut Job<'_>, field: Element<'_>, rest: &mut Template) {
     if there != name {
         job.changes.push(Change::changed(field, Reason::Mapped, &there));
     }
-    let mut vector = Vector::from_iter([(Key::literal("VMGROUP_NAME"), there)]);
+    let mut vector = Vector::from_iter([(Known::VMGROUP_NAME.into(), there)]);
     for inner in field.children() {
-        match inner.name() {
-            "VMGROUP_NAME" => {}
-            "VMGROUP_ID" => job.changes.push(Change::dropped(inner, Reason::SiteNumber)),
+        match inner.known() {
+            Known::VMGROUP_NAME => {}
+            Known::VMGROUP_ID => job.changes.push(Change::dropped(inner, Reason::SiteNumber)),
             _ => job.keep(&mut vector, inner, None),
         }
     }
@@ -304,21 +332,25 @@ fn vm_group(job: &mut Job<'_>, field: Element<'_>, rest: &mut Template) {
 
 /// What a template can say about backups; the backups themselves stay at A.
 fn backup_config(job: &mut Job<'_>, vm: &Vm, rest: &mut Template) {
-    let Some(backups) = vm.root().child("BACKUPS") else { return };
+    let Some(backups) = vm.root().get(Known::BACKUPS) else { return };
     let mut vector = Vector::new();
-    for field in backups.child("BACKUP_CONFIG").into_iter().flat_map(Element::children) {
-        match (field.name(), Key::new(field.name())) {
-            ("BACKUP_VOLATILE" | "FS_FREEZE" | "KEEP_LAST" | "MODE" | "INCREMENT_MODE", Ok(key)) => {
-                vector.push(key, field.text());
+    for field in backups.get(Known::BACKUP_CONFIG).into_iter().flat_map(Element::children) {
+        match field.known() {
+            known @ (Known::BACKUP_VOLATILE
+            | Known::FS_FREEZE
+            | Known::KEEP_LAST
+            | Known::MODE
+            | Known::INCREMENT_MODE) => {
+                vector.push(known.into(), field.text());
             }
             _ => job.changes.push(Change::dropped(field, Reason::OfTheRun)),
         }
     }
-    for id in backups.child("BACKUP_IDS").into_iter().flat_map(Element::children) {
+    for id in backups.get(Known::BACKUP_IDS).into_iter().flat_map(Element::children) {
         job.changes.push(Change::dropped(id, Reason::SiteNumber));
     }
     if !vector.is_empty() {
-        rest.push_vector(Key::literal("BACKUP_CONFIG"), vector);
+        rest.push_vector(Known::BACKUP_CONFIG.into(), vector);
     }
 }
 
@@ -328,14 +360,15 @@ fn clusters(job: &mut Job<'_>, vm: &Vm, rest: &mut Template) {
     if map.is_empty() {
         return;
     }
-    let stated = vm.user_template().and_then(|user| user.child("SCHED_REQUIREMENTS"));
-    let stated = stated.or_else(|| vm.template().and_then(|template| template.child("SCHED_REQUIREMENTS")));
+    let stated = vm.user_template().and_then(|user| user.get(Known::SCHED_REQUIREMENTS));
+    let stated =
+        stated.or_else(|| vm.template().and_then(|template| template.get(Known::SCHED_REQUIREMENTS)));
     for value in rest.all_mut("SCHED_REQUIREMENTS") {
         let Value::Single(text) = value else { continue };
         let now = renumber_clusters(text, |id| map.get(id).copied());
-        if now != *text {
+        if now != text.as_str() {
             job.changes.push(Change::changed(stated.unwrap_or(vm.root()), Reason::Mapped, &now));
-            *text = now;
+            *text = now.into();
         }
     }
 }

@@ -57,7 +57,7 @@ impl AttributePath {
         match &self.inner {
             None => {
                 for old in template.all_mut(self.key.as_str()) {
-                    let was = mem::replace(old, Value::Single(value.to_owned()));
+                    let was = mem::replace(old, Value::Single(value.into()));
                     replaced.push((self.to_string(), as_text(was)));
                 }
             }
@@ -112,7 +112,7 @@ impl AttributePath {
 
 fn as_text(value: Value) -> String {
     match value {
-        Value::Single(text) => text,
+        Value::Single(text) => text.into(),
         Value::Vector(vector) => {
             let pairs: Vec<String> = vector.iter().map(|(key, _)| key.to_string()).collect();
             format!("[ {} ]", pairs.join(", "))

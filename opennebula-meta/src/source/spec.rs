@@ -7,15 +7,18 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{DiskId, SnapshotId, VmId};
+use crate::{
+    id::{DiskId, SnapshotId, VmId},
+    template::Text,
+};
 
 /// `pool/image`, or `pool/namespace/image`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct RbdImage {
-    pool: String,
-    namespace: Option<String>,
-    name: String,
+    pool: Text,
+    namespace: Option<Text>,
+    name: Text,
 }
 
 /// A snapshot of an RBD image.
@@ -65,7 +68,7 @@ impl RbdImage {
                 return Err(SpecError::Character);
             }
         }
-        Ok(Self { pool: pool.to_owned(), namespace: namespace.map(str::to_owned), name: name.to_owned() })
+        Ok(Self { pool: pool.into(), namespace: namespace.map(Text::from), name: name.into() })
     }
 
     /// The pool.
@@ -88,8 +91,12 @@ impl RbdImage {
 
     /// The clone of this image that is disk `disk` of VM `vm`.
     #[must_use]
-    pub fn clone_for(&self, vm: VmId, disk: DiskId) -> Self {
-        self.with_suffix(&format!("-{vm}-{disk}"))
+    pub fn clone_for(mut self, vm: VmId, disk: DiskId) -> Self {
+        for number in [vm.0, disk.0] {
+            self.name.push('-');
+            self.name.push_str(&number.to_string());
+        }
+        self
     }
 
     /// The volatile disk `disk` of VM `vm`, in the pool of its system datastore.
@@ -114,27 +121,34 @@ impl RbdImage {
         if (&self.pool, &self.namespace) != (&disk.pool, &disk.namespace) {
             return false;
         }
-        let ids = self.name.strip_prefix(&disk.name).and_then(|rest| rest.strip_prefix('-'));
+        let ids = self.name.strip_prefix(disk.name.as_str()).and_then(|rest| rest.strip_prefix('-'));
         let Some(ids) = ids else { return false };
         let ids: Result<Vec<SnapshotId>, _> = ids.split(':').map(str::parse).collect();
         ids.is_ok_and(|ids| snapshot.is_none_or(|wanted| ids.contains(&wanted)))
+    }
+
+    /// As [`Display`] writes it.
+    pub(crate) fn to_text(&self) -> Text {
+        let mut text = self.pool.clone();
+        for part in self.namespace.iter().chain([&self.name]) {
+            text.push('/');
+            text.push_str(part);
+        }
+        text
     }
 
     fn with_suffix(&self, suffix: &str) -> Self {
         Self {
             pool: self.pool.clone(),
             namespace: self.namespace.clone(),
-            name: [self.name.as_str(), suffix].concat(),
+            name: [self.name.as_str(), suffix].concat().into(),
         }
     }
 }
 
 impl Display for RbdImage {
     fn fmt(&self, f: &mut Formatter<'_>) -> Fmt {
-        match &self.namespace {
-            Some(namespace) => write!(f, "{}/{namespace}/{}", self.pool, self.name),
-            None => write!(f, "{}/{}", self.pool, self.name),
-        }
+        f.write_str(&self.to_text())
     }
 }
 

@@ -2,6 +2,7 @@
 //! that it was read in the lexer.
 
 use super::*;
+use crate::known::Known;
 
 fn single(text: &str) -> Result<String, Refusal> {
     let template = Template::parse(text).map_err(|error| error.refusal)?;
@@ -260,4 +261,38 @@ fn a_long_line_of_signs_that_start_nothing_is_skipped_at_once() {
         assert!(template.attributes().is_empty(), "{sign:?}");
     }
     assert!(Template::parse(&"A=\"x\" ".repeat(200_000)).is_ok());
+}
+
+#[test]
+fn in_whatever_order_and_case_names_come_each_is_kept_once() {
+    let listed: Vec<&str> = Known::ALL.iter().skip(1).map(|(_, name)| *name).collect();
+    let lower: Vec<String> = listed.iter().map(|name| name.to_ascii_lowercase()).collect();
+    let own: Vec<String> = (0..80).map(|n| format!("OWN_{n}")).collect();
+    // Many in order, one out of order, one behind all, and that again.
+    let mut vector = Vector::new();
+    for name in listed[10..80].iter().chain(&listed[5..6]).chain(&listed[90..91]) {
+        assert!(vector.push(Key::new(name).unwrap(), "x"), "{name}");
+    }
+    assert!(!vector.push(Key::new(listed[90]).unwrap(), "x"));
+    let mut seed = 7_usize;
+    for round in 0..200 {
+        let mut vector = Vector::new();
+        let mut expected: Vec<String> = Vec::new();
+        for _ in 0..round {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let at = seed >> 33;
+            // The first rounds have listed names alone, and later ones few enough for some to come again.
+            let name = match (at % 7, round < 60) {
+                (0, false) => own[at % own.len()].as_str(),
+                (1, false) => lower[at % 90].as_str(),
+                _ => listed[at % 90],
+            };
+            let is_new = !expected.iter().any(|old| old.eq_ignore_ascii_case(name));
+            assert_eq!(vector.push(Key::new(name).unwrap(), "x"), is_new, "{name} after {expected:?}");
+            if is_new {
+                expected.push(name.to_owned());
+            }
+        }
+        assert!(vector.iter().map(|(key, _)| key.as_str()).eq(expected.iter().map(String::as_str)));
+    }
 }

@@ -7,25 +7,33 @@ use std::{
 
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::{Key, Shown};
+use super::{Key, Shown, Text};
+use crate::{document::Element, known::Known};
 
 /// The inner attributes of a vector, in order. A name occurs once: of two, OpenNebula keeps the first.
 #[derive(Clone, Default, Deserialize)]
 #[serde(from = "Vec<(Key, String)>")]
 pub struct Vector {
     pairs: Vec<Pair>,
-    /// All values, one after the other: a vector has many, and most are short.
-    text: String,
+    highest: Highest,
     /// The names, in upper case, once there are so many that looking at each would cost a hostile vector too much.
-    names: Option<HashSet<String>>,
+    #[expect(clippy::box_collection, reason = "hardly any vector has it, and every vector is moved")]
+    names: Option<Box<HashSet<String>>>,
 }
 
-/// A name, and where its value is in the text.
+/// The last of the names in order, as long as all of them are listed ones: what sorts behind it is new.
+#[derive(Clone, Copy, Default)]
+enum Highest {
+    #[default]
+    None,
+    Listed(Known),
+    Unknown,
+}
+
 #[derive(Clone)]
 struct Pair {
     key: Key,
-    from: usize,
-    to: usize,
+    value: Text,
 }
 
 /// How many names are looked at one by one.
@@ -33,7 +41,12 @@ const FEW: usize = 64;
 
 impl Vector {
     pub(crate) fn with_capacity(count: usize) -> Self {
-        Self { pairs: Vec::with_capacity(count), text: String::with_capacity(count * 16), names: None }
+        Self { pairs: Vec::with_capacity(count), ..Self::default() }
+    }
+
+    /// With memory for about the fields of this element.
+    pub(crate) fn for_fields_of(element: Element<'_>) -> Self {
+        Self::with_capacity(element.count_below().min(FEW))
     }
 
     /// A vector without attributes. It can be built on, but not written: OpenNebula stores nothing for it.
@@ -45,34 +58,46 @@ impl Vector {
     /// The value of this name.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&str> {
-        self.pairs.iter().find(|pair| pair.key.is(key)).map(|pair| self.value(pair))
+        self.pairs.iter().find(|pair| pair.key.is(key)).map(|pair| pair.value.as_str())
     }
 
     /// Appends an attribute; where the name is there already, in whatever case, nothing happens (the first wins).
     /// Whether it was new.
-    pub fn push(&mut self, key: Key, value: impl AsRef<str>) -> bool {
-        let new = if self.pairs.len() < FEW {
-            !self.pairs.iter().any(|pair| pair.key.is(key.as_str()))
-        } else {
-            let upper = |key: &Key| key.as_str().to_ascii_uppercase();
-            let pairs = &self.pairs;
-            let names = self.names.get_or_insert_with(|| pairs.iter().map(|pair| upper(&pair.key)).collect());
-            names.insert(upper(&key))
+    pub fn push(&mut self, key: Key, value: impl Into<Text>) -> bool {
+        let new = match (self.highest, key.listed()) {
+            (Highest::None, Some(_)) => true,
+            // Once there is a set of the names, every name has to get into it.
+            (Highest::Listed(highest), Some(listed)) if highest < listed && self.names.is_none() => true,
+            _ => self.is_new(&key),
         };
         if new {
-            self.append(key, value.as_ref());
+            self.highest = match (self.highest, key.listed()) {
+                (Highest::None, Some(listed)) => Highest::Listed(listed),
+                (Highest::Listed(highest), Some(listed)) => Highest::Listed(highest.max(listed)),
+                _ => Highest::Unknown,
+            };
+            self.pairs.push(Pair { key, value: value.into() });
         }
         new
     }
 
+    fn is_new(&mut self, key: &Key) -> bool {
+        if self.pairs.len() < FEW {
+            !self.pairs.iter().any(|pair| pair.key.names_the_same_as(key))
+        } else {
+            let upper = |key: &Key| key.as_str().to_ascii_uppercase();
+            let pairs = &self.pairs;
+            let names = self
+                .names
+                .get_or_insert_with(|| Box::new(pairs.iter().map(|pair| upper(&pair.key)).collect()));
+            names.insert(upper(key))
+        }
+    }
+
     /// Sets an attribute, in its place where the name is there already.
-    pub fn set(&mut self, key: Key, value: impl AsRef<str>) {
-        let from = self.text.len();
-        match self.pairs.iter_mut().find(|pair| pair.key.is(key.as_str())) {
-            Some(pair) => {
-                self.text.push_str(value.as_ref());
-                (pair.from, pair.to) = (from, self.text.len());
-            }
+    pub fn set(&mut self, key: Key, value: impl Into<Text>) {
+        match self.pairs.iter_mut().find(|pair| pair.key.names_the_same_as(&key)) {
+            Some(pair) => pair.value = value.into(),
             None => {
                 self.push(key, value);
             }
@@ -83,34 +108,18 @@ impl Vector {
     pub fn remove(&mut self, key: &str) -> Option<String> {
         let at = self.pairs.iter().position(|pair| pair.key.is(key))?;
         self.names = None;
-        let pair = self.pairs.remove(at);
-        Some(self.value(&pair).to_owned())
+        Some(self.pairs.remove(at).value.into())
     }
 
     /// The attributes, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&Key, &str)> {
-        self.pairs.iter().map(|pair| (&pair.key, self.value(pair)))
+        self.pairs.iter().map(|pair| (&pair.key, pair.value.as_str()))
     }
 
     /// Whether there is no attribute.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.pairs.is_empty()
-    }
-
-    /// All values, one after the other, and maybe some that are gone.
-    pub(super) fn text(&self) -> &str {
-        &self.text
-    }
-
-    fn value(&self, pair: &Pair) -> &str {
-        self.text.get(pair.from..pair.to).unwrap_or_default()
-    }
-
-    fn append(&mut self, key: Key, value: &str) {
-        let from = self.text.len();
-        self.text.push_str(value);
-        self.pairs.push(Pair { key, from, to: self.text.len() });
     }
 }
 

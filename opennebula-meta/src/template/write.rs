@@ -2,7 +2,7 @@
 
 use std::fmt::{Display, Formatter, Result as Fmt};
 
-use super::{Key, Template, Value, parse::is_taken};
+use super::{Attribute, Key, Template, Value, parse::is_taken};
 
 /// An attribute that a form cannot carry. It names the attribute and never shows the value, which may be a secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -55,8 +55,24 @@ impl Display for Codepoint {
 
 /// Whether this is plain ASCII without anything that either form refuses, as nearly every value is.
 fn is_plain(text: &str) -> bool {
+    const LOW: u64 = u64::from_le_bytes([0x01; 8]);
+    const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
     let special = |byte: u8| !(0x20..0x7F).contains(&byte) | (byte == b']');
-    !text.bytes().fold(false, |found, byte| found | special(byte))
+    // Bits of a byte may also be set for what is beside a special one: then all is looked at closely.
+    let eight = |eight: &[u8; 8]| {
+        let bytes = u64::from_le_bytes(*eight);
+        let bracket = bytes ^ u64::from_le_bytes([b']'; 8]);
+        let below = bytes.wrapping_sub(u64::from_le_bytes([0x20; 8]));
+        (bytes | bytes.wrapping_add(LOW) | below | (bracket.wrapping_sub(LOW) & !bracket)) & HIGH
+    };
+    let bytes = text.as_bytes();
+    if let Some(last) = bytes.last_chunk() {
+        return bytes.as_chunks().0.iter().fold(eight(last), |found, each| found | eight(each)) == 0;
+    }
+    match (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        (Some([a, b, c, d]), Some([e, f, g, h])) => eight(&[*a, *b, *c, *d, *e, *f, *g, *h]) == 0,
+        _ => !bytes.iter().any(|byte| special(*byte)),
+    }
 }
 
 /// What both forms refuse in a value.
@@ -130,8 +146,9 @@ fn quote(value: &str, out: &mut String) -> Result<(), Unfit> {
 
 /// The XML form.
 pub(super) fn xml(template: &Template) -> Result<String, Refused> {
-    let mut out = String::with_capacity(template.attributes().len() * 128 + 32);
+    let mut out = String::with_capacity(template.attributes().iter().map(length_in_xml).sum::<usize>() + 32);
     out.push_str("<TEMPLATE>");
+    let check = |value: &str| if template.is_checked { Ok(()) } else { check(value) };
     for (at, attribute) in template.attributes().iter().enumerate() {
         let refuse = |inner: Option<&Key>, unfit| refused(template, at, inner, unfit);
         match &attribute.value {
@@ -143,14 +160,11 @@ pub(super) fn xml(template: &Template) -> Result<String, Refused> {
                 if vector.is_empty() {
                     return Err(refuse(None, Unfit::EmptyVector));
                 }
-                let plain = is_plain(vector.text());
                 out.push('<');
                 out.push_str(attribute.key.as_str());
                 out.push('>');
                 for (key, value) in vector.iter() {
-                    if !plain {
-                        check(value).map_err(|unfit| refuse(Some(key), unfit))?;
-                    }
+                    check(value).map_err(|unfit| refuse(Some(key), unfit))?;
                     element(key, value, &mut out);
                 }
                 out.push_str("</");
@@ -163,7 +177,25 @@ pub(super) fn xml(template: &Template) -> Result<String, Refused> {
     Ok(out)
 }
 
+/// How long an attribute is in XML, or a little less.
+fn length_in_xml(attribute: &Attribute) -> usize {
+    const NAMES_AND_TAGS: usize = 44;
+    match &attribute.value {
+        Value::Single(value) => NAMES_AND_TAGS + value.len(),
+        Value::Vector(vector) => {
+            NAMES_AND_TAGS + vector.iter().map(|(_, value)| NAMES_AND_TAGS + value.len()).sum::<usize>()
+        }
+    }
+}
+
 fn element(key: &Key, value: &str, out: &mut String) {
+    if let Some((before, behind)) = key.tags() {
+        out.reserve(before.len() + value.len() + behind.len());
+        out.push_str(before);
+        out.push_str(value);
+        out.push_str(behind);
+        return;
+    }
     out.push('<');
     out.push_str(key.as_str());
     out.push_str("><![CDATA[");
@@ -184,9 +216,6 @@ pub(super) fn refused_by_xml(template: &Template) -> Vec<Refused> {
             Value::Vector(vector) => {
                 if vector.is_empty() {
                     all.push(refused(template, at, None, Unfit::EmptyVector));
-                }
-                if is_plain(vector.text()) {
-                    continue;
                 }
                 for (key, value) in vector.iter() {
                     all.extend(check(value).err().map(|unfit| refused(template, at, Some(key), unfit)));

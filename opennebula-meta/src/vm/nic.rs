@@ -3,6 +3,7 @@
 use crate::{
     document::{Element, Error},
     id::NicId,
+    known::Known,
 };
 
 /// A network card or an alias on one.
@@ -43,19 +44,19 @@ impl<'a> Nic<'a> {
     /// # Errors
     /// [`Why::Number`](crate::document::Why::Number).
     pub fn id(self) -> Result<Option<NicId>, Error> {
-        self.element.number("NIC_ID")
+        self.element.get_number(Known::NIC_ID)
     }
 
     /// `NETWORK`, the name; `None` for a card on a bare bridge.
     #[must_use]
     pub fn network(self) -> Option<&'a str> {
-        self.element.filled("NETWORK")
+        self.element.get_filled(Known::NETWORK)
     }
 
     /// `NAME`.
     #[must_use]
     pub fn name(self) -> Option<&'a str> {
-        self.element.filled("NAME")
+        self.element.get_filled(Known::NAME)
     }
 
     /// Whether OpenNebula made the name up (`NIC0`, `NIC0_ALIAS2`). A user cannot: a `NAME` that starts with `NIC`

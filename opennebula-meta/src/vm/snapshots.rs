@@ -6,6 +6,7 @@
 use crate::{
     document::{Element, Error},
     id::{DiskId, SnapshotId},
+    known::Known,
 };
 
 /// The disk snapshots of one disk.
@@ -46,21 +47,22 @@ impl Snapshots {
     pub(crate) fn of(element: Element<'_>) -> Result<Self, Error> {
         let mut all = Vec::new();
         let mut active = None;
-        for snapshot in element.all("SNAPSHOT") {
-            let id = snapshot.required_number("ID")?;
-            if snapshot.is_yes("ACTIVE") {
+        for snapshot in element.get_all(Known::SNAPSHOT) {
+            let id = snapshot.get_required_number(Known::ID)?;
+            if snapshot.says_yes(Known::ACTIVE) {
                 active = Some(id);
             }
             all.push(Snapshot {
                 id,
-                name: snapshot.filled("NAME").map(str::to_owned),
-                parent: numbered(snapshot.number("PARENT")?),
+                name: snapshot.get_filled(Known::NAME).map(str::to_owned),
+                parent: numbered(snapshot.get_number(Known::PARENT)?),
             });
         }
         all.sort_by_key(|snapshot| snapshot.id);
-        let mixed = element.value("ALLOW_ORPHANS").is_some_and(|mode| mode.eq_ignore_ascii_case("MIXED"));
+        let mixed =
+            element.get_value(Known::ALLOW_ORPHANS).is_some_and(|mode| mode.eq_ignore_ascii_case("MIXED"));
         // Versions before CURRENT_BASE mark the base as ACTIVE only.
-        let base = match element.number::<i64>("CURRENT_BASE")? {
+        let base = match element.get_number::<i64>(Known::CURRENT_BASE)? {
             Some(base) => numbered(Some(base)),
             None => active,
         };
@@ -70,7 +72,7 @@ impl Snapshots {
             None if mixed => Revert::Never,
             _ => Revert::Unknown,
         };
-        Ok(Self { disk: element.number("DISK_ID")?, all, revert })
+        Ok(Self { disk: element.get_number(Known::DISK_ID)?, all, revert })
     }
 
     /// The snapshots that lay on one RBD image with `id` when the disk was last reverted, as far as the tree tells:

@@ -3,9 +3,10 @@
 use std::io::{BufRead, ErrorKind};
 use std::sync::Arc;
 
-use memchr::{memchr, memchr_iter, memmem::Finder};
+use memchr::{memchr, memchr2_iter, memmem::Finder};
+use simdutf8::compat::from_utf8;
 
-use super::super::{Span, Why, build::Lines};
+use super::super::{LONGEST, Span, Why, build::Lines, narrow};
 
 /// The most that is read at once.
 const PIECE: usize = 64 << 10;
@@ -42,7 +43,7 @@ impl<R: BufRead> Window<R> {
             at: 0,
             gone: 0,
             from: 0,
-            limit,
+            limit: limit.min(LONGEST),
             lines: Lines::default(),
             has_returns: false,
             ended: false,
@@ -67,6 +68,11 @@ impl<R: BufRead> Window<R> {
         self.gone + u64::try_from(at).unwrap_or(u64::MAX)
     }
 
+    /// Where the current object's text begins in the stream.
+    pub(super) fn object_offset(&self) -> u64 {
+        self.offset(self.from)
+    }
+
     pub(super) fn lines(&self) -> &Lines {
         &self.lines
     }
@@ -84,6 +90,12 @@ impl<R: BufRead> Window<R> {
     /// A part of the window, as a part of the object.
     pub(super) fn span(&self, from: usize, to: usize) -> Span {
         Span::new(from - self.from, to - self.from)
+    }
+
+    /// A place in the window, as one in the object.
+    #[inline]
+    pub(super) fn in_object(&self, at: usize) -> u32 {
+        narrow(at - self.from)
     }
 
     /// A new object starts at the next token; it has the whole limit. What was before is let go, where that is more than
@@ -166,7 +178,7 @@ impl<R: BufRead> Window<R> {
             self.cut.clear();
             &joined
         };
-        match str::from_utf8(piece) {
+        match from_utf8(piece) {
             Ok(text) => self.text.push_str(text),
             Err(wrong) => {
                 let (good, bad) = piece.split_at(wrong.valid_up_to());
@@ -179,10 +191,12 @@ impl<R: BufRead> Window<R> {
         }
         self.input.consume(count);
         let new = self.text.as_bytes().get(before..).unwrap_or_default();
-        self.has_returns |= memchr(b'\r', new).is_some();
         let from = self.gone + u64::try_from(before).unwrap_or(u64::MAX);
-        for end in memchr_iter(b'\n', new) {
-            self.lines.push(from + u64::try_from(end).unwrap_or(u64::MAX));
+        for at in memchr2_iter(b'\n', b'\r', new) {
+            match new.get(at) {
+                Some(b'\n') => self.lines.push(from + u64::try_from(at).unwrap_or(u64::MAX)),
+                _ => self.has_returns = true,
+            }
         }
         Ok(true)
     }

@@ -1,25 +1,35 @@
 //! XML as OpenNebula writes it: `<NAME>`, `</NAME>`, and on the way from one to the other `<![CDATA[value]]>`, a bare
 //! value, nothing, or elements. Anything else (attributes, references, comments, what the window has not read yet) is
 //! left where it is, for the reader that knows all of XML.
+//!
+//! Text is looked at in words of sixteen bytes: most names and values are shorter, and then no branch depends on how long.
 
 use std::io::BufRead;
 
-use memchr::memchr;
+use memchr::{memchr, memchr2};
 
 use super::super::{
-    Why,
+    Span, Why,
     build::{Builder, Named},
+    narrow,
 };
 use super::{CDATA_END, OF_NAME, starts_name, window::Window};
+use crate::known::{Known, LENGTH_MAX, WORD, Words};
 
-/// One token, and where it ends. All places are counted from the element's `<`.
-enum Token {
-    /// `<NAME>`, and elements in it.
-    Open { name: usize },
-    /// `<NAME>value</NAME>`
-    Leaf { name: usize, from: usize, to: usize, stated: bool, end: usize },
-    /// `</`
-    Close,
+/// A name in its tag.
+#[derive(Clone, Copy)]
+struct Name {
+    length: usize,
+    known: Known,
+}
+
+/// The value of an element with nothing below it, and where the element ends. All places are counted from its `<`.
+#[derive(Clone, Copy)]
+struct Leaf {
+    from: usize,
+    to: usize,
+    stated: bool,
+    end: usize,
 }
 
 impl<R: BufRead> Window<R> {
@@ -31,117 +41,185 @@ impl<R: BufRead> Window<R> {
         done
     }
 
+    /// Moves `at` on with every token that was taken, so that an error is reported where it is.
     fn tokens(&self, at: &mut usize, builder: &mut Builder) -> Result<(), Why> {
-        let raw = self.object();
-        loop {
-            let bytes = self.bytes().get(*at..).unwrap_or_default();
-            let Some(token) = token(bytes, self.has_returns) else { return Ok(()) };
-            let named = |name: usize| Named {
-                raw,
-                name: self.span(*at + 1, *at + 1 + name),
-                offset: self.offset(*at),
+        let (raw, bytes) = (self.object(), self.bytes());
+        while let Some(element) = bytes.get(*at..) {
+            let Some(name) = opening(element) else {
+                let open = builder.innermost().and_then(|name| name.of(raw)).unwrap_or_default();
+                if builder.depth() == 1 || !is_end_tag(element, open.as_bytes()) {
+                    return Ok(());
+                }
+                builder.close();
+                *at += open.len() + 3;
+                continue;
             };
-            match token {
-                Token::Open { name } => {
-                    builder.open(named(name))?;
-                    *at += name + 2;
-                }
-                Token::Leaf { name, from, to, stated, end } => {
-                    builder.leaf(named(name), self.span(*at + from, *at + to), stated)?;
-                    *at += end;
-                }
-                Token::Close => {
-                    let open = builder.innermost().and_then(|name| name.of(raw)).unwrap_or_default();
-                    let tag = bytes.get(2..).unwrap_or_default();
-                    if builder.depth() == 1 || !closes(tag, open.as_bytes()) {
-                        return Ok(());
-                    }
-                    builder.close();
-                    *at += open.len() + 3;
-                }
+            let start = self.in_object(*at);
+            let span = |from: usize, to: usize| Span { from: start + narrow(from), to: start + narrow(to) };
+            let named = Named { raw, name: span(1, 1 + name.length), known: name.known, offset: start };
+            if let Some(leaf) = leaf(element, name, self.has_returns) {
+                builder.leaf(named, span(leaf.from, leaf.to), leaf.stated)?;
+                *at += leaf.end;
+            } else {
+                builder.open(named)?;
+                *at += name.length + 2;
             }
         }
+        Ok(())
     }
 }
 
-#[inline]
-fn token(bytes: &[u8], has_returns: bool) -> Option<Token> {
-    const CDATA: &[u8] = b"<![CDATA[";
-    let tag = bytes.strip_prefix(b"<")?;
-    if tag.first() == Some(&b'/') {
-        return Some(Token::Close);
-    }
-    let length = tag.iter().position(|byte| !OF_NAME[usize::from(*byte)])?;
-    let (name, behind) = tag.split_at_checked(length)?;
-    let behind = behind.strip_prefix(b">")?;
-    if !starts_name(name) {
-        return None;
-    }
-    let start = length + 2;
-    let leaf = |from: usize, value: &[u8], behind: &[u8], stated| {
-        let to = from + value.len();
-        // Line ends within values are not kept as they are.
-        if has_returns && value.contains(&b'\r') {
+/// `<NAME>`
+#[inline(always)]
+fn opening(element: &[u8]) -> Option<Name> {
+    let near: &[u8; LENGTH_MAX + 2] = element.first_chunk()?;
+    let (b'<', tag) = (near[0], &near[1..]) else { return None };
+    let (words, length) = name_in_words(tag)?;
+    let known = Known::of(words);
+    if known == Known::Unlisted {
+        let name = tag.get(..length)?;
+        if !starts_name(name) || !is_of_name(name) {
             return None;
         }
-        let lead = if stated && from > start { "]]></" } else { "</" };
-        let behind = behind.strip_prefix(lead.as_bytes())?;
-        let end = to + lead.len() + length + 1;
-        closes(behind, name).then_some(Token::Leaf { name: length, from, to, stated, end })
-    };
-    let leaf = match behind {
-        [b'<', b'/', ..] => leaf(start, b"", behind, false),
-        [b'<', ..] => behind.strip_prefix(CDATA).and_then(|value| {
-            let (value, behind) = value.split_at_checked(cdata_end(value)?)?;
-            leaf(start + CDATA.len(), value, behind, true)
-        }),
-        // Blanks alone may be indentation.
-        [first, ..] if !first.is_ascii_whitespace() => find(behind, b'<').and_then(|length| {
-            let (value, behind) = behind.split_at_checked(length)?;
-            if value.contains(&b'&') { None } else { leaf(start, value, behind, true) }
-        }),
-        _ => None,
-    };
-    Some(leaf.unwrap_or(Token::Open { name: length }))
-}
-
-/// Whether an end tag, from its name on, is of this name.
-#[inline]
-fn closes(tag: &[u8], name: &[u8]) -> bool {
-    tag.strip_prefix(name).and_then(<[u8]>::first) == Some(&b'>')
-}
-
-#[inline]
-fn cdata_end(value: &[u8]) -> Option<usize> {
-    let first = find(value, b']')?;
-    let rest = value.get(first..)?;
-    if rest.starts_with(b"]]>") { Some(first) } else { CDATA_END.find(rest).map(|further| first + further) }
-}
-
-/// The first `byte`. Most are near, and then a search that is made for long texts costs more than this one.
-#[inline]
-fn find(text: &[u8], byte: u8) -> Option<usize> {
-    const NEAR: usize = 32;
-    let mut at = 0;
-    while at < NEAR {
-        let eight = text.get(at..)?.first_chunk::<8>();
-        let Some(eight) = eight else { break };
-        let found = equal(u64::from_le_bytes(*eight), byte);
-        if found != 0 {
-            return Some(at + usize::try_from(found.trailing_zeros() / 8).unwrap_or(0));
-        }
-        at += 8;
     }
-    memchr(byte, text.get(at..)?).map(|further| at + further)
+    Some(Name { length, known })
 }
 
-/// A word whose lowest bit that is set is in the first of these bytes that is equal to `byte`; 0 where none is.
+/// The value, where there is nothing but one up to the end tag.
+#[inline(always)]
+fn leaf(element: &[u8], name: Name, has_returns: bool) -> Option<Leaf> {
+    const CDATA: &[u8; 9] = b"<![CDATA[";
+    let start = name.length + 2;
+    let behind = element.get(start..)?;
+    let (from, to, end) = if let Some(value) = behind.strip_prefix(CDATA) {
+        let from = start + CDATA.len();
+        let first = from + find(value, |word| equal(word, b']'), |rest| memchr(b']', rest))?;
+        match end::<5, { 5 + LENGTH_MAX + 1 }>(element, first, b"]]></", name) {
+            Some(end) => (from, first, end),
+            // A bracket of the value.
+            None => {
+                let to = first + CDATA_END.find(element.get(first..)?)?;
+                (from, to, end::<5, { 5 + LENGTH_MAX + 1 }>(element, to, b"]]></", name)?)
+            }
+        }
+    } else if behind.first() == Some(&b'<') {
+        let end = end::<2, { 2 + LENGTH_MAX + 1 }>(element, start, b"</", name)?;
+        return Some(Leaf { from: start, to: start, stated: false, end });
+    } else {
+        // Blanks alone may be indentation.
+        if behind.first()?.is_ascii_whitespace() {
+            return None;
+        }
+        let to = start + bare_end(behind)?;
+        (start, to, end::<2, { 2 + LENGTH_MAX + 1 }>(element, to, b"</", name)?)
+    };
+    // Line ends within values are not kept as they are.
+    if has_returns && element.get(from..to)?.contains(&b'\r') {
+        return None;
+    }
+    Some(Leaf { from, to, stated: true, end })
+}
+
+/// Where the element ends, if at `at` there is this tail of a value and the end tag of this name.
+#[inline(always)]
+fn end<const TAIL: usize, const BOTH: usize>(
+    element: &[u8],
+    at: usize,
+    tail: &[u8; TAIL],
+    name: Name,
+) -> Option<usize> {
+    let near: &[u8; BOTH] = element.get(at..)?.first_chunk()?;
+    let tag = near.strip_prefix(tail)?;
+    is_same_name(element.get(1..)?, tag, name.length).then_some(at + TAIL + name.length + 1)
+}
+
+/// `</NAME>`
 #[inline]
-fn equal(eight: u64, byte: u8) -> u64 {
-    const LOW: u64 = u64::from_le_bytes([0x01; 8]);
+fn is_end_tag(element: &[u8], name: &[u8]) -> bool {
+    let tag = element.strip_prefix(b"</").and_then(|tag| tag.strip_prefix(name));
+    tag.and_then(<[u8]>::first) == Some(&b'>')
+}
+
+/// What stands before the first `>`, which may be a name, with that `>`; and its length. `None` where that is far.
+#[inline(always)]
+fn name_in_words(tag: &[u8]) -> Option<(Words, usize)> {
+    let [near, far] = tag.as_chunks().0.first_chunk()?.map(u128::from_le_bytes);
+    let found = equal(near, b'>');
+    if found != 0 {
+        return Some(([near & up_to(found), 0], place(found)));
+    }
+    let found = equal(far, b'>');
+    (found != 0).then(|| ([near, far & up_to(found)], WORD + place(found)))
+}
+
+/// Whether these bytes can be in a name. Nearly all are `A` to `Z`, digits and `_`.
+fn is_of_name(name: &[u8]) -> bool {
     const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
-    let zero = eight ^ u64::from_le_bytes([byte; 8]);
+    let usual = |eight: &[u8; 8]| {
+        let word = u64::from_le_bytes(*eight);
+        let at_least = |byte: u8| word.wrapping_add(u64::from_le_bytes([0x80 - byte; 8]));
+        let letters = at_least(b'A') & !at_least(b'Z' + 1);
+        let digits = at_least(b'0') & !at_least(b'9' + 1);
+        let underscores = at_least(b'_') & !at_least(b'_' + 1);
+        (letters | digits | underscores) & !word & HIGH == HIGH
+    };
+    name.last_chunk().is_some_and(usual) && name.as_chunks().0.iter().all(usual)
+        || name.iter().all(|byte| OF_NAME[usize::from(*byte)])
+}
+
+/// Whether two tags, from their names on, are the same to the end of a name of this length, and the `>` behind it.
+#[inline(always)]
+fn is_same_name(one: &[u8], other: &[u8], length: usize) -> bool {
+    let words =
+        |tag: &[u8]| tag.as_chunks().0.first_chunk().map(|both: &[_; 2]| both.map(u128::from_le_bytes));
+    let (Some([first, second]), Some([third, fourth])) = (words(one), words(other)) else { return false };
+    match (WORD - 1).checked_sub(length) {
+        Some(rest) => (first ^ third) << (rest * 8) == 0,
+        None => first == third && (second ^ fourth) << ((2 * WORD - 1 - length) * 8) == 0,
+    }
+}
+
+/// How long a bare value is; `None` with a reference in it.
+#[inline]
+fn bare_end(value: &[u8]) -> Option<usize> {
+    let special = |word: u128| equal(word, b'<') | equal(word, b'&');
+    let end = find(value, special, |rest| memchr2(b'<', b'&', rest))?;
+    (value.get(end) == Some(&b'<')).then_some(end)
+}
+
+/// The first byte that is looked for. Most are near, and then a search that is made for long texts costs more than this one.
+#[inline(always)]
+fn find(
+    text: &[u8],
+    in_word: impl Fn(u128) -> u128,
+    in_rest: impl FnOnce(&[u8]) -> Option<usize>,
+) -> Option<usize> {
+    let Some(near) = text.first_chunk() else { return in_rest(text) };
+    match in_word(u128::from_le_bytes(*near)) {
+        0 => in_rest(text.get(WORD..)?).map(|further| WORD + further),
+        found => Some(place(found)),
+    }
+}
+
+/// A word whose lowest bit that is set is the highest of the first of these bytes that is equal to `byte`; 0 where none is.
+#[inline(always)]
+fn equal(bytes: u128, byte: u8) -> u128 {
+    const LOW: u128 = u128::from_le_bytes([0x01; WORD]);
+    const HIGH: u128 = u128::from_le_bytes([0x80; WORD]);
+    let zero = bytes ^ u128::from_le_bytes([byte; WORD]);
     zero.wrapping_sub(LOW) & !zero & HIGH
+}
+
+/// Which byte that is.
+#[inline]
+fn place(found: u128) -> usize {
+    usize::try_from(found.trailing_zeros() / 8).unwrap_or(0)
+}
+
+/// The bytes up to that one, itself included.
+#[inline]
+fn up_to(found: u128) -> u128 {
+    found ^ (found - 1)
 }
 
 #[cfg(test)]
@@ -150,16 +228,50 @@ mod tests {
 
     #[test]
     fn a_byte_is_found_wherever_it_is() {
+        let find = |text: &[u8]| find(text, |word| equal(word, b']'), |rest| memchr(b']', rest));
         for length in 0..80 {
             for at in 0..length {
                 let mut text = vec![b'x'; length];
                 text[at] = b']';
-                assert_eq!(find(&text, b']'), Some(at), "{at} of {length}");
+                assert_eq!(find(&text), Some(at), "{at} of {length}");
                 text[length - 1] = b']';
-                assert_eq!(find(&text, b']'), Some(at), "{at} of {length}");
+                assert_eq!(find(&text), Some(at), "{at} of {length}");
             }
-            assert_eq!(find(&vec![0xDD; length], b']'), None);
-            assert_eq!(find(&vec![b'\\'; length], b']'), None);
+            assert_eq!(find(&vec![0xDD; length]), None);
+            assert_eq!(find(&vec![b'\\'; length]), None);
+        }
+    }
+
+    #[test]
+    fn a_name_of_any_length_is_read_and_closed() {
+        let behind = "x".repeat(LENGTH_MAX + 1);
+        for length in 1..=LENGTH_MAX {
+            let name = "N".repeat(length);
+            let read = opening(format!("<{name}>{behind}").as_bytes()).unwrap();
+            assert_eq!(read.length, length);
+            let tag = format!("{name}>{behind}");
+            assert!(is_same_name(tag.as_bytes(), format!("{name}>{}", "y".repeat(32)).as_bytes(), length));
+            for other in [
+                format!("{name}N"),
+                name[1..].to_owned(),
+                format!("{}M", &name[1..]),
+                format!("M{}", &name[1..]),
+            ] {
+                let other = format!("{other}>{behind}");
+                assert!(!is_same_name(tag.as_bytes(), other.as_bytes(), length), "{other}");
+            }
+        }
+        assert!(opening(format!("<{}>{behind}", "N".repeat(LENGTH_MAX + 1)).as_bytes()).is_none());
+    }
+
+    #[test]
+    fn the_usual_bytes_of_names_are_told_from_others() {
+        for byte in 0..=u8::MAX {
+            for at in 0..12 {
+                let mut name = *b"AZ09_BYCX18_";
+                name[at] = byte;
+                assert_eq!(is_of_name(&name), OF_NAME[usize::from(byte)], "{byte} at {at}");
+            }
         }
     }
 }
