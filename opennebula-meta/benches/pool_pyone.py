@@ -4,14 +4,10 @@ The whole pool becomes objects first, as one.vmpool.infoextended() of pyone retu
 Its classes do not have every field of a VM (no PERMISSIONS, no BACKUPS below a pool), so fewer changes can be listed, and no
 template has a BACKUP_CONFIG; all else must be as on the Rust side. Prints what benches/pool.py prints.
 """
-import hashlib
-import sys
-import time
-
 from pyone import bindings
 
 from pool import (ACTS, CARD, DEVICE, DISK, DISK_PREFIXES, DOLLAR, NIC, PCI, ROOT, SUFFIX, TOP, Conversion,
-                  write)
+                  main, write)
 
 
 def many(value):
@@ -220,22 +216,18 @@ class PyoneConversion:
         return [("NAME", self.name)] + self.rest
 
 
-def main():
-    with open(sys.argv[1], "rb") as file:
-        answer = file.read()
-    start = time.process_time()
-    digest = hashlib.sha256()
+def convert(answer, take):
     vms = images = changes = 0
     for vm in bindings.parseString(answer).VM:
         conversion = PyoneConversion(vm)
-        digest.update(write(conversion.run()))
+        take(write(conversion.run()))
         for image in conversion.images:
-            digest.update(write(image))
+            take(write(image))
         vms += 1
         images += len(conversion.images)
         changes += len(conversion.changes)
-    print(time.process_time() - start, vms, images, changes, digest.hexdigest())
+    return vms, images, changes
 
 
 if __name__ == "__main__":
-    main()
+    main(convert)

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use crate::groups::Size;
-use crate::measure::{Runs, paired, side};
+use crate::measure::Runs;
 use crate::peers;
 use crate::record::Record;
 
@@ -17,26 +17,27 @@ const WITHIN: Duration = Duration::from_secs(220);
 pub(crate) fn run(size: Size, record: &mut Record) -> Result<()> {
     let vms = size.pick(10_000, 1_000);
     record.settings =
-        "no lab; processor time of each side, the fastest of several runs; all sides wrote the same bytes"
-            .to_owned();
+        "no lab; processor time of each side, the pool in memory; all sides wrote the same bytes".to_owned();
     let mut bench = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     bench.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
     bench.args(["bench", "--quiet", "--package", "opennebula-meta", "--bench", "pool"]);
     bench.env("VMS", vms.to_string()).env("PEER", "absent");
     let printed = peers::run(&mut bench, WITHIN)?;
-    let words: BTreeMap<&str, &str> = printed.lines().filter_map(|line| line.split_once(' ')).collect();
-    let milliseconds = |key: &str| -> Result<f64> {
-        let word = words.get(key).with_context(|| format!("no {key}"))?;
-        word.parse().with_context(|| format!("the peer is {word}"))
-    };
-    let runs: Vec<Runs> = paired(
-        1,
-        vec![
-            side("ours", || milliseconds("ours_cpu_ms_min")),
-            side("python3-lxml", || milliseconds("lxml_cpu_ms_min")),
-            side("pyone", || milliseconds("pyone_cpu_ms_min")),
-        ],
-    )?;
+    let mut runs = ["ours", "python3-lxml", "pyone"].map(|name| Runs { name, costs: Ok(Vec::new()) });
+    let mut words = BTreeMap::new();
+    for (key, value) in printed.lines().filter_map(|line| line.split_once(' ')) {
+        if key != "round" {
+            words.insert(key, value);
+            continue;
+        }
+        let (name, cost) = value.split_once(' ').with_context(|| format!("{value} is no round"))?;
+        let run = runs.iter_mut().find(|run| run.name.ends_with(name));
+        let Runs { costs, .. } = run.with_context(|| format!("{name} is no side"))?;
+        match (cost.split(' ').next().unwrap_or_default().parse::<f64>(), &mut *costs) {
+            (Ok(cost), Ok(costs)) => costs.push(cost * 1000.0),
+            _ => *costs = Err(format!("the peer is {cost}")),
+        }
+    }
     let bars = [("python3-lxml", 20.0), ("pyone", 20.0)];
     record.compare(&format!("{vms} extended VMs to templates"), "ms of processor time", &runs, &bars);
     for (key, value) in &words {
