@@ -15,6 +15,7 @@ use crate::name::Subject;
 use crate::op::Op;
 use crate::raw::rados::{self, RawCluster};
 use crate::refusal::Refusal;
+use crate::turns::Turns;
 
 /// How to reach a cluster. Made by [`Connect::conf`] or [`Connect::monitors`], used by [`Cluster::connect`].
 #[derive(Clone)]
@@ -199,6 +200,8 @@ struct Inner {
     /// The connection for manager commands, made when the first is sent.
     manager: Mutex<Option<Arc<RawCluster>>>,
     connect: Connect,
+    /// Who is being shut out now, to have its locks: once is enough for all of them.
+    shutting_out: Turns,
     name: Arc<str>,
     fsid: String,
     bound: Duration,
@@ -260,7 +263,15 @@ impl Cluster {
             (Stage::Connect, Errno::ENOENT) => refused(op, on(), Refusal::NoKey, errno),
             (_, errno) => Failure::Errno(errno).plain(op, on(), within),
         })?;
-        let inner = Inner { raw: Some(Arc::new(raw)), manager: Mutex::default(), connect, name, fsid, bound };
+        let inner = Inner {
+            raw: Some(Arc::new(raw)),
+            manager: Mutex::default(),
+            connect,
+            shutting_out: Turns::default(),
+            name,
+            fsid,
+            bound,
+        };
         Ok(Self { inner: Arc::new(inner), bound })
     }
 
@@ -334,6 +345,18 @@ impl Cluster {
     pub fn blocklist(&self, address: &str, lasting: Duration) -> Result<()> {
         let (address, seconds) = (address.to_owned(), u32::try_from(lasting.as_secs()).unwrap_or(u32::MAX));
         self.run(Op::Blocklist, move |raw| raw.blocklist(&address, seconds))
+    }
+
+    /// The turn of a client that is to be shut out.
+    pub(crate) fn shutting_out(&self) -> &Turns {
+        &self.inner.shutting_out
+    }
+
+    /// From now on what this connection asks is answered by OSDs alone that know all that the monitors have decided until now.
+    ///
+    /// Implements: `int rados_wait_for_latest_osdmap(rados_t cluster);`
+    pub(crate) fn wait_for_latest_map(&self) -> Result<()> {
+        self.run(Op::Blocklist, RawCluster::wait_for_latest_map)
     }
 
     pub(crate) fn run<T: Send + 'static>(

@@ -1,11 +1,13 @@
 //! Who holds an image: watchers, owners of its exclusive lock, and how a holder is removed.
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::call::refused;
 use crate::errno::Errno;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::image::Image;
+use crate::object::ObjectLocker;
 use crate::op::Op;
 use crate::raw::image::RawImage;
 use crate::raw::lock::RawWatcher;
@@ -47,6 +49,17 @@ impl fmt::Display for LockOwner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// librbd's name for the exclusive lock of an image (`RBD_LOCK_NAME`, src/cls/rbd/cls_rbd_types.h), on the image's header object.
+const EXCLUSIVE_LOCK: &str = "rbd_lock";
+
+/// A client that is shut out for so long yet counts as gone: what it still has in flight does not come that late.
+const GONE_FOR: Duration = Duration::from_secs(1800);
+
+/// An address without the protocol that it was written with: the record of a lock has it, the list of who is shut out does not.
+fn untyped(address: &str) -> &str {
+    ["v1:", "v2:", "any:"].iter().find_map(|kind| address.strip_prefix(kind)).unwrap_or(address)
 }
 
 impl Image {
@@ -122,6 +135,39 @@ impl Image {
             Some(errno @ Errno::EBUSY) => refused(op, self.subject(), Refusal::Busy, errno),
             _ => self.error(op, failure),
         })
+    }
+
+    /// Whether nobody holds the lock, after it was taken from a client that the cluster has shut out already.
+    ///
+    /// Who writes to such an image next has librbd take the lock in the same way, which shuts the client out once more: a decision of
+    /// the monitors, about a second, for each image that a daemon held. To shut it out once is enough for all of them.
+    pub(crate) fn is_unlocked_by_the_living(&self) -> Result<bool> {
+        let pool = self.pool().bounded_by(self.bound());
+        let header = format!("rbd_header.{}", self.id()?);
+        let holders = pool.object_lockers(&header, EXCLUSIVE_LOCK)?;
+        if holders.is_empty() {
+            return Ok(true);
+        }
+        let cluster = pool.cluster().bounded_by(self.bound());
+        let shut_out = cluster.blocklisted()?;
+        let is_gone = |holder: &ObjectLocker| {
+            let address = untyped(&holder.address);
+            shut_out.iter().any(|listed| untyped(&listed.address) == address && listed.lasts(GONE_FOR))
+        };
+        if !holders.iter().all(is_gone) {
+            return Ok(false);
+        }
+        // No OSD that serves the next holder may still serve this one.
+        cluster.wait_for_latest_map()?;
+        for holder in holders {
+            match pool.break_object_lock(&header, EXCLUSIVE_LOCK, &holder) {
+                Ok(()) => tracing::info!(image = %self.spec(), address = holder.address, "took a dead lock"),
+                // Somebody else was faster, and may hold it now.
+                Err(Error::NotFound { .. }) => return Ok(false),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(true)
     }
 
     /// Takes the exclusive lock and keeps it: nobody else can take it without breaking it.

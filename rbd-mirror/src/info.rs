@@ -56,9 +56,14 @@ impl Image {
         if self.role()? == Role::NotMirrored {
             return Ok(None);
         }
+        self.mode_of_a_mirrored_image().map(Some)
+    }
+
+    /// [`mirror_mode`](Self::mirror_mode) of an image that is known to be mirrored.
+    pub(crate) fn mode_of_a_mirrored_image(&self) -> Result<MirrorImageMode> {
         let asked = self.for_role()?.finish(Op::ImageMode, RawImage::start_mirror_mode);
         let (_, mode) = asked.map_err(|failure| self.error(Op::ImageMode, failure))?;
-        Ok(Some(MirrorImageMode::from_raw(mode)))
+        Ok(MirrorImageMode::from_raw(mode))
     }
 
     /// The instance of rbd-mirror at this site that has the image: the number of its client, by which its watch is told

@@ -134,6 +134,7 @@ pub mod survey;
 mod sync;
 mod take_over;
 mod trash;
+mod turns;
 mod version;
 pub mod wait;
 mod wake;

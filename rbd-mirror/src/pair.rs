@@ -14,6 +14,7 @@
 use std::fmt;
 
 use crate::call::guarded;
+use crate::deadline::Deadline;
 use crate::error::{Error, Result};
 use crate::holders::Watcher;
 use crate::image::Image;
@@ -27,6 +28,7 @@ use crate::refusal::Refusal;
 use crate::role::Role;
 use crate::snapshot::SnapshotNamespace;
 use crate::sync::{is_current, was_ever_complete};
+use crate::take_over::TakenOver;
 
 mod mend;
 
@@ -209,15 +211,19 @@ impl Pair {
     /// can be had of it but that, [`Pair::without_peer`] goes on without it.
     pub fn look(&self, id: &GlobalImageId) -> Result<PairView> {
         let here = side(&self.here, id)?;
-        let there = match &self.there {
-            Peer::Silent(why) => SideView::Silent(why.clone()),
-            Peer::Answers(pool) => match side(pool, id) {
-                Err(error) if error.is_unreachable() => SideView::Silent(error.to_string()),
-                other => other?,
-            },
-        };
+        let there = self.look_there(id)?;
         let verdict = verdict(&here, &there);
         Ok(PairView { here, there, verdict })
+    }
+
+    fn look_there(&self, id: &GlobalImageId) -> Result<SideView> {
+        match &self.there {
+            Peer::Silent(why) => Ok(SideView::Silent(why.clone())),
+            Peer::Answers(pool) => match side(pool, id) {
+                Err(error) if error.is_unreachable() => Ok(SideView::Silent(error.to_string())),
+                other => other,
+            },
+        }
     }
 
     /// Promotes the image here, cleanly, after a look at both sites.
@@ -246,27 +252,60 @@ impl Pair {
 
     /// Promotes the image here by force, which is for a peer that is gone: refused while the peer answers and is primary.
     ///
-    /// Afterwards [`Image::take_over`] makes sure that writes go through.
+    /// Afterwards [`Image::take_over`] makes sure that writes go through; [`fail_over`](Self::fail_over) does both.
     ///
     /// # Errors
     /// [`Refusal::PeerAliveAndPrimary`]; [`Refusal::StillSyncing`]: the first copy is not complete, so this image is not one;
     /// [`Refusal::CompletenessUnknown`] with [`Completeness::Proven`], where this site's daemon says nothing of it;
     /// [`Error::NotFound`] if there is no such image here. Then as [`Image::promote`].
     pub fn promote_by_force(&self, id: &GlobalImageId, completeness: Completeness) -> Result<()> {
-        let view = self.look(id)?;
-        if view.there.is_primary() {
+        self.forced(id, completeness).map(drop)
+    }
+
+    /// The whole failover of an image whose peer is gone: [`promote_by_force`](Self::promote_by_force) and
+    /// [`Image::take_over`], with the image opened once for both. A VM can be started on it afterwards.
+    ///
+    /// When it fails, the image's role says how far it came: for a primary, `take_over` is what is left to be done.
+    ///
+    /// # Errors
+    /// As [`promote_by_force`](Self::promote_by_force), then as [`Image::take_over`].
+    pub fn fail_over(
+        &self,
+        id: &GlobalImageId,
+        completeness: Completeness,
+        deadline: impl Into<Deadline>,
+    ) -> Result<TakenOver> {
+        let deadline = deadline.into();
+        let image = self.forced(id, completeness)?;
+        let taken = image.make_writable(deadline)?;
+        // The verb's outcome stands, however the handle closes.
+        if let Err(error) = image.close() {
+            tracing::debug!(%error, "closing an image that was failed over");
+        }
+        Ok(taken)
+    }
+
+    /// The peer is looked at first, so that nothing is opened for writing here while it is primary; then this site is looked at and
+    /// promoted through one handle.
+    fn forced(&self, id: &GlobalImageId, completeness: Completeness) -> Result<Image> {
+        let found = match self.here.find(id) {
+            Err(error) if !matches!(error, Error::NotFound { .. }) => return Err(error),
+            found => found,
+        };
+        if self.look_there(id)?.is_primary() {
             return Err(self.refuse(Op::Promote, id, Refusal::PeerAliveAndPrimary));
         }
-        match (&view.here, completeness) {
-            (SideView::Present { complete: Some(false), .. }, _) => {
-                return Err(self.refuse(Op::Promote, id, Refusal::StillSyncing));
-            }
-            (SideView::Present { complete: None, .. }, Completeness::Proven) => {
+        let image = self.here.open_by_id(&found?)?;
+        let complete = was_ever_complete(&image, &image.status()?)?;
+        match (complete, completeness) {
+            (Some(false), _) => return Err(self.refuse(Op::Promote, id, Refusal::StillSyncing)),
+            (None, Completeness::Proven) => {
                 return Err(self.refuse(Op::Promote, id, Refusal::CompletenessUnknown));
             }
             _ => {}
         }
-        self.image(id)?.promote(Promote::Force)
+        image.promote(Promote::Force)?;
+        Ok(image)
     }
 
     /// Resyncs the copy here from the peer, with proof that there is a primary to fetch it from and that nobody uses this copy.

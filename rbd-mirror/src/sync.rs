@@ -169,9 +169,11 @@ pub fn demotion_has_arrived(demoted: &Pool, here: &Pool, id: &GlobalImageId) -> 
 /// # Errors
 /// What reading the site answers.
 pub(crate) fn was_ever_complete(copy: &Image, status: &ImageStatus) -> Result<Option<bool>> {
-    match copy.mirror_mode()? {
-        None => Ok(None),
-        Some(MirrorImageMode::Snapshot) => {
+    if status.id.is_none() {
+        return Ok(None);
+    }
+    match copy.mode_of_a_mirrored_image()? {
+        MirrorImageMode::Snapshot => {
             let mut mirror = copy.snapshots()?.into_iter().filter_map(|snapshot| match snapshot.namespace {
                 SnapshotNamespace::Mirror(mirror) => Some(mirror),
                 _ => None,
@@ -179,8 +181,8 @@ pub(crate) fn was_ever_complete(copy: &Image, status: &ImageStatus) -> Result<Op
             // A primary's own snapshots are complete from the start, those that are fetched once they are marked so.
             Ok(Some(mirror.any(|mirror| mirror.complete || mirror.primary_id.is_none())))
         }
-        Some(_) if copy.journal()?.was_primary() => Ok(Some(true)),
-        Some(_) => Ok(status.local.as_ref().and_then(|local| match local.state {
+        _ if copy.journal()?.was_primary() => Ok(Some(true)),
+        _ => Ok(status.local.as_ref().and_then(|local| match local.state {
             SiteState::Syncing => Some(false),
             // Whether the daemon is still alive does not matter: what it wrote last was so.
             SiteState::Replaying | SiteState::StoppingReplay | SiteState::Stopped => Some(true),

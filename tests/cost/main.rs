@@ -4,12 +4,15 @@
 //! are not looked at.
 
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context, Result, anyhow};
 use lab::{Daemon, Lab, Options, OsdCounters, Peering, Site, SiteId};
 use rbd_mirror::fleet::Fleet;
+use rbd_mirror::pair::{Completeness, Pair};
 use rbd_mirror::watch::Change;
-use rbd_mirror::{CreateOptions, Features, MirrorImageMode, Op, Pool, PoolMode};
+use rbd_mirror::{Cluster, Connect, CreateOptions, Features, MirrorImageMode, Op, Pool, PoolMode};
+use serde_json::json;
 use tests::connect;
 use tests::encoded::{mirror_image, string};
 
@@ -17,6 +20,8 @@ use tests::encoded::{mirror_image, string};
 const MANY: usize = 1_200;
 const MANY_POOL: &str = "many";
 const FEW_POOL: &str = "few";
+
+const WITHIN: Duration = Duration::from_secs(60);
 
 static LAB: OnceLock<Result<Lab, String>> = OnceLock::new();
 static ALONE: Mutex<()> = Mutex::new(());
@@ -140,6 +145,67 @@ fn an_open_image_is_asked_for_its_role_or_its_status_with_one_read() -> Result<(
     assert_eq!(role.ops, 1, "{role:?}");
     let (_, status) = cost(&site, || Ok(image.status()?))?;
     assert_eq!(status.ops, 1, "{status:?}");
+    Ok(())
+}
+
+/// In one call the image is opened once; in two it is opened for each.
+#[test]
+fn a_failover_in_one_call_costs_less_than_in_two() -> Result<()> {
+    let (site, _alone) = site()?;
+    let pool = connect::pool(&site, FEW_POOL)?;
+    let nobody = Cluster::connect(Connect::conf("/nowhere/site-b.conf")).expect_err("there is nothing there");
+    let pair = Pair::without_peer(&pool, &nobody);
+    let options = CreateOptions { features: Some(Features::DEFAULT), ..CreateOptions::default() };
+    let demoted = |name: &str| -> Result<_> {
+        pool.create(name, 1 << 20, &options)?;
+        let image = pool.open(name)?;
+        let id = image.enable(MirrorImageMode::Journal)?;
+        image.demote()?;
+        image.close()?;
+        Ok(id)
+    };
+    let (one, two) = (demoted("in-one-call")?, demoted("in-two-calls")?);
+    let (_, one) = cost(&site, || Ok(pair.fail_over(&one, Completeness::Proven, WITHIN)?))?;
+    let (_, two) = cost(&site, || {
+        pair.promote_by_force(&two, Completeness::Proven)?;
+        let image = pool.open_by_global_id(&two)?;
+        image.take_over(WITHIN)?;
+        Ok(image.close()?)
+    })?;
+    println!("{one:?} {two:?}");
+    assert!(one.ops <= 110, "{one:?}");
+    assert!(one.ops + 10 < two.ops, "{one:?} {two:?}");
+    for image in pool.mirrored(Some(MirrorImageMode::Journal)) {
+        pool.open_by_id(&image?.image)?.disable(rbd_mirror::Disable::Clean)?;
+    }
+    Ok(())
+}
+
+/// A client holds the lock of an image and is shut out, as the daemon of fifty images is when the first of them was taken over. It is
+/// not shut out again for the second, where it stays so for long enough; librbd would, and that is a new map of the OSDs.
+#[test]
+fn the_lock_of_a_client_that_is_shut_out_for_long_costs_no_decision_of_the_monitors() -> Result<()> {
+    let (site, _alone) = site()?;
+    let pool = connect::pool(&site, FEW_POOL)?;
+    let epoch = || -> Result<_> {
+        let map = pool.cluster().mon_command(&json!({"prefix": "osd dump", "format": "json"}))?.json();
+        map.and_then(|map| map["epoch"].as_u64()).context("no epoch")
+    };
+    let options = CreateOptions { features: Some(Features::DEFAULT), ..CreateOptions::default() };
+    for (name, shut_out, decisions) in [("held-for-long", 7_200, 0), ("held-for-minutes", 600, 1)] {
+        pool.create(name, 1 << 20, &options)?;
+        let image = pool.open(name)?;
+        image.enable(MirrorImageMode::Journal)?;
+        let client = connect::pool(&site, FEW_POOL)?.open(name)?;
+        client.acquire_lock()?;
+        let holder = client.lock_owners()?.into_iter().next().context("nobody holds the lock")?;
+        pool.cluster().blocklist(holder.as_str(), Duration::from_secs(shut_out))?;
+        let before = epoch()?;
+        assert_eq!(image.take_over(WITHIN)?.broken, [], "{name}");
+        assert_eq!(epoch()? - before, decisions, "{name}");
+        assert!(!image.lock_owners()?.contains(&holder), "{name}");
+        image.disable(rbd_mirror::Disable::Clean)?;
+    }
     Ok(())
 }
 

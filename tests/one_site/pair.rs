@@ -5,7 +5,7 @@ use rbd_mirror::pair::{Completeness, Pair, Side, SideView, Verdict};
 use rbd_mirror::{Cluster, Connect, Error, GlobalImageId, Refusal};
 use tests::expect::refusal;
 
-use crate::site::{self, OFF, ONE};
+use crate::site::{self, OFF, ONE, SOON};
 
 fn without_peer(image: &str) -> Result<(Pair, GlobalImageId)> {
     let pool = site::pool(ONE)?;
@@ -52,8 +52,30 @@ fn an_image_that_only_one_site_has_is_alone_and_is_nothing_to_resync_from() -> R
     assert!(matches!(reversed.resync(&id), Err(Error::NotFound { .. })));
     assert_eq!(refusal(reversed.promote(&id)), Refusal::PeerIsPrimary);
     assert_eq!(refusal(reversed.promote_by_force(&id, Completeness::Proven)), Refusal::PeerAliveAndPrimary);
+    assert_eq!(refusal(reversed.fail_over(&id, Completeness::Proven, SOON)), Refusal::PeerAliveAndPrimary);
     let unknown = GlobalImageId::new("nobody has it");
     assert!(matches!(pair.promote(&unknown), Err(Error::NotFound { .. })));
     assert!(matches!(pair.promote_by_force(&unknown, Completeness::Proven), Err(Error::NotFound { .. })));
+    assert!(matches!(pair.fail_over(&unknown, Completeness::Proven, SOON), Err(Error::NotFound { .. })));
+    Ok(())
+}
+
+#[test]
+fn an_image_that_is_failed_over_is_primary_and_written_to_and_is_not_failed_over_twice() -> Result<()> {
+    let (pair, id) = without_peer("pair-fail-over")?;
+    let image = site::pool(ONE)?.open_by_global_id(&id)?;
+    image.write_at(0, b"from before")?;
+    image.demote()?;
+    image.close()?;
+    let before = site::site()?.sha256_of_export("one/pair-fail-over")?;
+    assert_eq!(pair.fail_over(&id, Completeness::Proven, SOON)?.broken, []);
+    assert!(
+        site::site()?.image_info("one/pair-fail-over")?.mirroring.is_some_and(|mirroring| mirroring.primary)
+    );
+    assert_eq!(site::site()?.sha256_of_export("one/pair-fail-over")?, before);
+    // Closed: nobody is left who has it.
+    let image = site::pool(ONE)?.open_by_global_id_read_only(&id)?;
+    assert_eq!(image.watchers()?, []);
+    assert_eq!(refusal(pair.fail_over(&id, Completeness::Proven, SOON)), Refusal::AlreadyPrimary);
     Ok(())
 }

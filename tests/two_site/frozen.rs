@@ -134,7 +134,7 @@ fn a_forced_promotion_beside_a_frozen_site_ends_with_writes_that_go_through() ->
 fn promotion_beside_a_frozen_site() -> Result<()> {
     let lab = Lab::up(Options::temporary("beside"))?;
     let sites = Sites::of(&lab)?;
-    let names = ["first", "second"];
+    let names = ["first", "second", "third"];
     let ids: Vec<GlobalImageId> = names
         .iter()
         .map(|name| Ok(sites.protected(name, MirrorImageMode::Journal)?.1))
@@ -153,13 +153,20 @@ fn promotion_beside_a_frozen_site() -> Result<()> {
         .expect_err("A is frozen");
     assert!(silence.is_unreachable(), "{silence}");
     let pair = Pair::without_peer(&sites.b, &silence);
-    for (id, name) in ids.iter().zip(names) {
-        pair.promote_by_force(id, Completeness::Assumed)?;
+    // The first in two calls, the others in one each.
+    let mut shut_out = Vec::new();
+    for (number, (id, name)) in ids.iter().zip(names).enumerate() {
+        let taken = if number == 0 {
+            pair.promote_by_force(id, Completeness::Assumed)?;
+            sites.b.open_by_global_id(id)?.take_over(SOON)?
+        } else {
+            pair.fail_over(id, Completeness::Assumed, SOON)?
+        };
         let image = sites.b.open_by_global_id(id)?;
-        let taken = image.take_over(SOON)?;
         image.write_at(15 << 20, b"B works on")?;
         image.flush()?;
         println!("{name}: {} locks broken, {:?}", taken.broken.len(), taken.took);
+        shut_out.extend(taken.broken);
         assert!(
             sites
                 .witness_b
@@ -168,6 +175,13 @@ fn promotion_beside_a_frozen_site() -> Result<()> {
                 .is_some_and(|mirroring| mirroring.primary)
         );
     }
+    // One daemon had them all.
+    assert!(shut_out.len() <= 1, "{shut_out:?}");
+    let listed = sites.witness_b.blocklist()?;
+    assert!(
+        shut_out.iter().all(|owner| listed.iter().any(|address| address == owner.as_str())),
+        "{listed:?}"
+    );
     lab.thaw(SiteId::A, &Daemon::ALL)?;
     for writer in writers {
         drop(writer.join());

@@ -126,6 +126,12 @@ impl RawCluster {
         check(rc).map(drop)
     }
 
+    /// `int rados_wait_for_latest_osdmap(rados_t cluster);`
+    pub(crate) fn wait_for_latest_map(&self) -> Result<(), Errno> {
+        // SAFETY: the handle is live and connected.
+        check(unsafe { sys::rados_wait_for_latest_osdmap(self.handle) }).map(drop)
+    }
+
     pub(crate) fn handle(&self) -> sys::rados_t {
         self.handle
     }
