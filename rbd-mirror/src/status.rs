@@ -154,7 +154,7 @@ impl Image {
 impl Pool {
     /// The statuses of all mirrored images of the pool, read page by page as the iterator goes. It ends after an error.
     ///
-    /// A page of up to 4,096 images costs a read of the pool's OSDs, and one for 1,024 names; the iterator holds one page. Read by
+    /// A page of up to 1,024 images costs two reads of the pool's OSDs, one for their names; the iterator holds one page. Read by
     /// Ceph's object class (`mirror_image_status_list` of src/cls/rbd/cls_rbd.cc), of which librbd's list is made: that one reads the
     /// names of the whole pool for every page, and loses the text of every "unknown" (as both sites say between demotion and
     /// promotion). Where the class answers otherwise than is known, [`Statuses::by_librbd`] is what it comes to.

@@ -49,7 +49,7 @@ pub(crate) fn run(size: Size, record: &mut Record) -> Result<()> {
     record.settings = sites::settings(&lab);
     record.remark(
         "`one-dr status` over what was captured of VMs with three disks each. Both pools hold entries alone, with the words of both \
-         daemons; of each site it reads the statuses, 4,096 at a time, and the names, 1,024 at a time; of the recovery site the \
+         daemons; of each site it reads the statuses and the names, 1,024 at a time; of the recovery site the \
          catalog as well: its index, and the record, 4 MiB at a time, each after a look at its size.",
     );
     for (count, pool) in counts.into_iter().zip(&pools) {
