@@ -26,5 +26,6 @@ pub fn run<A: AsRef<OsStr>>(name: &str, arguments: impl IntoIterator<Item = A>) 
 
 /// Builds the examples with the cargo that runs us, and answers where they are: beside the tests' own folder.
 fn build() -> Result<PathBuf> {
-    Ok(programs::build(&["--package", "rbd-mirror", "--examples"])?.join("examples"))
+    // Of the whole workspace, with its features: nothing is built twice.
+    Ok(programs::build(&["--workspace", "--examples"])?.join("examples"))
 }
