@@ -29,6 +29,13 @@ pub fn build(what: &[&str]) -> Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut build = Command::new(cargo);
     build.current_dir(env!("CARGO_MANIFEST_DIR")).args(["build", "--quiet"]).args(what);
+    // What cargo told us of our package. There are build scripts that look at it, and would run again, and all be built again.
+    for (name, _) in std::env::vars_os() {
+        let word = name.to_string_lossy();
+        if word.starts_with("CARGO_PKG_") || word.starts_with("CARGO_MANIFEST_") {
+            build.env_remove(&name);
+        }
+    }
     if let Some(target) = folder.parent() {
         build.arg("--target-dir").arg(target);
     }
