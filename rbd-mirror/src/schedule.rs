@@ -285,7 +285,7 @@ impl Cluster {
     /// changes nothing.
     ///
     /// # Errors
-    /// [`Refusal::ManagerNotReady`] (`EAGAIN`); [`Error::NotFound`] if there is no such pool, namespace or image;
+    /// [`Refusal::ManagerNotReady`] (`EAGAIN`, `EOPNOTSUPP`); [`Error::NotFound`] if there is no such pool, namespace or image;
     /// [`Error::NotPermitted`] without the manager capability `profile rbd` for the level.
     ///
     /// Similar to: `rbd mirror snapshot schedule add [--pool <pool>] [--image <image>] <interval> [<start-time>]`
@@ -366,10 +366,17 @@ pub fn ready(cluster: &Cluster, deadline: impl Into<Deadline>) -> Result<()> {
     })
 }
 
+/// As a manager of Pacific says it, between its start and that of its modules.
+const NOT_LOADED: &str = "Module 'rbd_support' is not enabled/loaded";
+
 /// What the manager's errno means here.
 fn explain(op: Op, error: Error) -> Error {
     match error {
         Error::Command { on, errno: errno @ Errno::EAGAIN, .. } => {
+            refused(op, on, Refusal::ManagerNotReady, errno)
+        }
+        // A manager that has just begun has not loaded its modules; this one is always on, so it comes.
+        Error::Command { on, errno: errno @ Errno::EOPNOTSUPP, words, .. } if words.contains(NOT_LOADED) => {
             refused(op, on, Refusal::ManagerNotReady, errno)
         }
         Error::Command { on, errno: Errno::ENOENT, .. } => Error::NotFound { op, on },
@@ -472,11 +479,16 @@ mod tests {
 
     #[test]
     fn a_module_that_is_not_ready_is_told_from_every_other_failure() {
-        let answer = |errno| {
+        let said = |errno, words: &str| {
             let on = Subject::Cluster("site-a".into());
-            let words = "rbd_support module is not ready (try again)".into();
-            explain(Op::Schedule, Error::Command { op: Op::MgrCommand, on, words, errno })
+            explain(Op::Schedule, Error::Command { op: Op::MgrCommand, on, words: words.into(), errno })
         };
+        let answer = |errno| said(errno, "rbd_support module is not ready (try again)");
+        let begun = "Warning: due to ceph-mgr restart, some PG states may not be up to date\n\
+                     Module 'rbd_support' is not enabled/loaded (required by command 'rbd mirror snapshot schedule list'): \
+                     use `ceph mgr module enable rbd_support` to enable it";
+        assert_eq!(said(Errno::EOPNOTSUPP, begun).refusal(), Some(&Refusal::ManagerNotReady));
+        assert!(matches!(answer(Errno::EOPNOTSUPP), Error::Command { .. }));
         assert_eq!(answer(Errno::EAGAIN).refusal(), Some(&Refusal::ManagerNotReady));
         assert!(matches!(answer(Errno::ENOENT), Error::NotFound { .. }));
         assert!(matches!(answer(Errno::EACCES), Error::NotPermitted { .. }));
