@@ -275,7 +275,7 @@ fn target() -> Result<PathBuf> {
 /// Runs tests to their end: whether all passed, how many, and the names of those that did not.
 fn tests(command: &mut Command) -> Result<(bool, Counts, Vec<String>)> {
     let mut failures = Vec::new();
-    let (status, counts) = tee(command, |line| {
+    let (status, counts) = tee(command, "", |line| {
         let failed = line.strip_prefix("test ").and_then(|line| line.strip_suffix(" ... FAILED"));
         failures.extend(failed.map(str::to_owned));
     })?;

@@ -2,11 +2,15 @@
 //!
 //! Every tier runs, whatever came of the one before. A tier that cannot run has failed: nothing is skipped. The one
 //! exception is said in the report: sites in containers take an engine, and not every machine has one.
+//!
+//! Tiers that start sites wait for these most of the time: a few run at once, and each line of theirs says whose it is.
 
 pub(crate) mod tee;
 mod tiers;
 
 use std::process::ExitCode;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
@@ -15,6 +19,9 @@ use lab::Backend;
 use crate::{setup, sites};
 use tee::Counts;
 use tiers::{TIERS, Tier};
+
+/// How many tiers that wait run at once. Each has one to three labs up, and beside more of them Ceph on two processors was too slow.
+const AT_ONCE: usize = 2;
 
 /// Which tiers to run.
 #[derive(Debug, clap::Args)]
@@ -47,8 +54,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let chosen = choose(&arguments.tiers)?;
     setup::ensure(setup::Purpose::Tests)?;
     let backend = arguments.sites.ready()?;
-    let verdicts: Vec<Verdict> = chosen.into_iter().map(|tier| run_tier(tier, &backend)).collect();
-    println!("\n{}", table(&verdicts));
+    let start = Instant::now();
+    let (waiting, busy): (Vec<_>, Vec<_>) = chosen.into_iter().partition(|tier| tier.waits);
+    let mut verdicts: Vec<Verdict> = busy.into_iter().map(|tier| run_tier(tier, &backend, "")).collect();
+    verdicts.extend(run_at_once(&waiting, &backend));
+    println!("\n{}", table(&verdicts, start.elapsed()));
     let failed = verdicts.iter().any(|verdict| verdict.failure.is_some());
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
@@ -61,12 +71,31 @@ fn choose(names: &[String]) -> Result<Vec<&'static Tier>> {
     Ok(TIERS.iter().filter(|tier| names.is_empty() || names.iter().any(|name| name == tier.name)).collect())
 }
 
-fn run_tier(tier: &'static Tier, backend: &Backend) -> Verdict {
-    println!("\n== {}: {}", tier.name, tier.about);
+/// Runs tiers beside each other, begun in their order. Answers in that order as well.
+fn run_at_once(tiers: &[&'static Tier], backend: &Backend) -> Vec<Verdict> {
+    let (next, verdicts) = (Mutex::new(tiers.iter().enumerate()), Mutex::new(Vec::new()));
+    let lane = || {
+        loop {
+            let tier = next.lock().unwrap_or_else(PoisonError::into_inner).next();
+            let Some((at, tier)) = tier else { return };
+            let mark = if tiers.len() > 1 { format!("{:10} | ", tier.name) } else { String::new() };
+            let verdict = run_tier(tier, backend, &mark);
+            verdicts.lock().unwrap_or_else(PoisonError::into_inner).push((at, verdict));
+        }
+    };
+    thread::scope(|scope| (0..AT_ONCE).for_each(|_| drop(scope.spawn(lane))));
+    let mut verdicts = verdicts.into_inner().unwrap_or_else(PoisonError::into_inner);
+    verdicts.sort_by_key(|(at, _)| *at);
+    verdicts.into_iter().map(|(_, verdict)| verdict).collect()
+}
+
+fn run_tier(tier: &'static Tier, backend: &Backend, mark: &str) -> Verdict {
+    let gap = if mark.is_empty() { "\n" } else { "" };
+    println!("{gap}{mark}== {}: {}", tier.name, tier.about);
     let (start, mut counts, mut failures) = (Instant::now(), Counts::default(), Vec::new());
     let mut not_run = None;
     for step in tier.steps {
-        match step.run(backend) {
+        match step.run(backend, mark) {
             Ok(outcome) => {
                 counts += outcome.counts;
                 failures.extend(outcome.failure);
@@ -77,7 +106,7 @@ fn run_tier(tier: &'static Tier, backend: &Backend) -> Verdict {
     }
     let failure = (!failures.is_empty()).then(|| failures.join("; "));
     let verdict = Verdict { tier, failure, not_run, counts, took: start.elapsed() };
-    println!("== {} {} in {:.1} s", tier.name, verdict.word(), verdict.took.as_secs_f64());
+    println!("{mark}== {} {} in {:.1} s", tier.name, verdict.word(), verdict.took.as_secs_f64());
     verdict
 }
 
@@ -92,7 +121,9 @@ impl Verdict {
 }
 
 /// The report: a line a tier, the reasons of failures, and the sums as the last lines.
-fn table(verdicts: &[Verdict]) -> String {
+///
+/// The seconds of tiers that ran beside each other are more in sum than all of it took.
+fn table(verdicts: &[Verdict], took: Duration) -> String {
     let mut text = format!("{:10} {:8} {:>14} {:>10}\n", "tier", "verdict", "tests passed", "seconds");
     let mut tests = Counts::default();
     for verdict in verdicts {
@@ -101,6 +132,7 @@ fn table(verdicts: &[Verdict]) -> String {
         let seconds = verdict.took.as_secs_f64();
         text += &format!("{:10} {:8} {passed:>14} {seconds:>10.1}\n", verdict.tier.name, verdict.word());
     }
+    text += &format!("{:34} {:>10.1}\n", "all of it", took.as_secs_f64());
     for verdict in verdicts {
         if let Some(failure) = &verdict.failure {
             text += &format!("{}: {failure}\n", verdict.tier.name);
@@ -145,10 +177,11 @@ mod tests {
             counts: Counts { passed: 2, failed: 1 },
             took: Duration::ZERO,
         };
-        let text = table(&[verdict(0, Some("first")), verdict(1, None), verdict(2, Some("second"))]);
+        let text =
+            table(&[verdict(0, Some("first")), verdict(1, None), verdict(2, Some("second"))], Duration::ZERO);
         assert!(text.contains("first") && text.contains("second"), "{text}");
         assert!(text.ends_with("tests: 6 passed, 3 failed\ntiers: 1 passed, 2 failed"), "{text}");
-        let text = table(&[verdict(1, None), verdict(3, None)]);
+        let text = table(&[verdict(1, None), verdict(3, None)], Duration::ZERO);
         assert!(
             text.contains("not run: no engine") && text.ends_with("1 passed, 0 failed, 1 not run"),
             "{text}"

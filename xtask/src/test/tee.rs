@@ -1,7 +1,7 @@
 //! Runs a command, hands its output on as it comes, and counts the tests that it reports.
 
 use std::fmt;
-use std::io::{BufRead, BufReader, Write, stdout};
+use std::io::{BufRead, BufReader, Write, pipe, stdout};
 use std::ops::AddAssign;
 use std::process::{Command, ExitStatus, Stdio};
 
@@ -42,17 +42,32 @@ impl fmt::Display for Counts {
     }
 }
 
-/// Runs `command` to its end, and lets `look` see each line of its output. Its errors go straight to ours.
-pub(crate) fn tee(command: &mut Command, mut look: impl FnMut(&str)) -> Result<(ExitStatus, Counts)> {
+/// Runs `command` to its end, hands its output on with `mark` before each line, and lets `look` see each.
+///
+/// Its errors go straight to ours, unless they are to be marked as well.
+pub(crate) fn tee(
+    command: &mut Command,
+    mark: &str,
+    mut look: impl FnMut(&str),
+) -> Result<(ExitStatus, Counts)> {
     let program = format!("{:?}", command.get_program());
-    let mut child =
-        command.stdout(Stdio::piped()).spawn().with_context(|| format!("cannot start {program}"))?;
+    let (output, ours) = pipe().context("cannot make a pipe")?;
+    if !mark.is_empty() {
+        command.stderr(ours.try_clone().context("cannot share a pipe")?);
+    }
+    let child = command.stdout(ours).spawn().with_context(|| format!("cannot start {program}"));
+    // The command keeps our end of the pipe, which would never be at its end.
+    command.stdout(Stdio::inherit()).stderr(Stdio::inherit());
+    let mut child = child?;
     let mut counts = Counts::default();
-    let mut output = BufReader::new(child.stdout.take().context("the pipe we asked for")?);
+    let mut output = BufReader::new(output);
     let mut line = Vec::new();
     while output.read_until(b'\n', &mut line)? > 0 {
-        stdout().write_all(&line)?;
-        stdout().flush()?;
+        let mut out = stdout().lock();
+        out.write_all(mark.as_bytes())?;
+        out.write_all(&line)?;
+        out.flush()?;
+        drop(out);
         let text = String::from_utf8_lossy(&line);
         counts += Counts::of_line(&text).unwrap_or_default();
         look(text.trim_end());
@@ -63,7 +78,21 @@ pub(crate) fn tee(command: &mut Command, mut look: impl FnMut(&str)) -> Result<(
 
 #[cfg(test)]
 mod tests {
-    use super::Counts;
+    use std::process::Command;
+
+    use super::{Counts, tee};
+
+    #[test]
+    fn what_is_marked_is_counted_and_looked_at_without_its_mark_and_so_are_errors() {
+        let mut command = Command::new("sh");
+        command.args(["-c", "echo 'test result: ok. 2 passed; 1 failed; 0 ignored'; echo words >&2"]);
+        let mut seen = Vec::new();
+        let (status, counts) =
+            tee(&mut command, "lane | ", |line| seen.push(line.to_owned())).expect("sh is there");
+        assert!(status.success());
+        assert_eq!(counts, Counts { passed: 2, failed: 1 });
+        assert_eq!(seen.last().map(String::as_str), Some("words"));
+    }
 
     #[test]
     fn only_a_result_line_is_counted() {

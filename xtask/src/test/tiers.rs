@@ -1,5 +1,6 @@
 //! The tiers as data, and how a step of one is run.
 
+use std::env;
 use std::process::Command;
 
 use anyhow::Result;
@@ -7,6 +8,7 @@ use lab::{Backend, engine};
 
 use super::tee::{Counts, tee};
 use crate::cargo::cargo;
+use crate::root::root;
 use crate::{images, tidy};
 
 /// A kind of check.
@@ -15,6 +17,8 @@ pub(super) struct Tier {
     pub(super) name: &'static str,
     pub(super) about: &'static str,
     pub(super) steps: &'static [Step],
+    /// It starts sites, and most of its time it waits for what these do.
+    pub(super) waits: bool,
 }
 
 /// A part of a tier.
@@ -22,6 +26,8 @@ pub(super) struct Tier {
 pub(super) enum Step {
     /// A run of cargo with these arguments.
     Cargo(&'static [&'static str]),
+    /// A run of a program that a step before has built, where we are.
+    Program(&'static str, &'static [&'static str]),
     /// A run of cargo that starts sites, on the backend that was asked for.
     Sites(&'static [&'static str]),
     /// A run of cargo that starts sites in containers of this release, where an engine answers.
@@ -42,10 +48,17 @@ pub(super) struct Outcome {
 }
 
 const fn tier(name: &'static str, about: &'static str, steps: &'static [Step]) -> Tier {
-    Tier { name, about, steps }
+    Tier { name, about, steps, waits: false }
 }
 
-/// Tiers that start sites come last and run one test at a time where a test needs both cores.
+const fn waiting(name: &'static str, about: &'static str, steps: &'static [Step]) -> Tier {
+    Tier { name, about, steps, waits: true }
+}
+
+/// Tiers that start sites come last, the longest first: they run beside each other.
+///
+/// What a crate is built with depends on which packages are asked for, so all steps ask for the whole workspace, or for so much of
+/// it that the crates come out the same: after `build`, nothing but the wrapper of libclang is built.
 pub(super) const TIERS: &[Tier] = &[
     tier("fmt", "every file is formatted", &[Step::Cargo(&["fmt", "--all", "--check"])]),
     tier("tidy", "the rules of the house", &[Step::Tidy]),
@@ -60,100 +73,134 @@ pub(super) const TIERS: &[Tier] = &[
         &[Step::StrictDocs(&["doc", "--workspace", "--no-deps"])],
     ),
     tier(
+        "build",
+        "all programs, tests, examples and benches build",
+        &[Step::Cargo(&["build", "--workspace", "--all-targets"])],
+    ),
+    tier(
         "bindings",
         "the bindings are what the installed headers give",
         &[
-            Step::Cargo(&["test", "--package", "xtask", "--features", "bindgen", "bindgen"]),
+            Step::Cargo(&["test", "--workspace", "--features", "xtask/bindgen", "--bin", "xtask", "bindgen"]),
+            // With the examples, because these bring the features that the tests above were built with.
             Step::Cargo(&[
-                "run",
-                "--quiet",
-                "--package",
-                "xtask",
+                "build",
+                "--workspace",
                 "--features",
-                "bindgen",
-                "--",
-                "bindgen",
-                "--check",
+                "xtask/bindgen",
+                "--bin",
+                "xtask",
+                "--examples",
             ]),
+            Step::Program("xtask", &["bindgen", "--check"]),
         ],
     ),
     tier(
         "unit",
         "what needs no Ceph running, and the examples in the documentation",
         &[
-            Step::Cargo(&["test", "--no-fail-fast", "--workspace", "--exclude", "lab", "--exclude", "tests"]),
+            Step::Cargo(&["test", "--no-fail-fast", "--workspace", "--lib", "--bins"]),
+            Step::Cargo(&[
+                "test",
+                "--no-fail-fast",
+                "--workspace",
+                "--exclude",
+                "lab",
+                "--exclude",
+                "tests",
+                "--features",
+                "one-dr/model,rbd-mirror/async",
+                "--test",
+                "*",
+            ]),
+            Step::Cargo(&["test", "--no-fail-fast", "--workspace", "--doc"]),
             Step::Cargo(&[
                 "test",
                 "--no-fail-fast",
                 "--package",
-                "lab",
-                "--package",
                 "tests",
-                "--lib",
-                "--bins",
+                "--package",
+                "one-dr",
+                "--test",
+                "front_end",
             ]),
-            Step::Cargo(&["test", "--no-fail-fast", "--package", "lab", "--package", "tests", "--doc"]),
-            Step::Cargo(&["test", "--no-fail-fast", "--package", "tests", "--test", "front_end"]),
         ],
     ),
-    tier(
-        "lab",
-        "the lab keeps its own promises",
-        &[Step::Sites(&["test", "--package", "lab", "--test", "*"])],
-    ),
-    tier(
-        "one_site",
-        "our library against one real site",
-        &[Step::Sites(&["test", "--no-fail-fast", "--package", "tests", "--test", "one_site"])],
-    ),
-    tier(
-        "cost",
-        "what our calls cost the cluster, by its own count",
-        &[Step::Cargo(&["test", "--no-fail-fast", "--package", "tests", "--test", "cost"])],
-    ),
-    tier(
-        "one_dr",
-        "the operator's command on two whole sites: every exit code, kills, lost answers; its storage beside the model",
-        &[Step::Cargo(&["test", "--no-fail-fast", "--package", "tests", "--test", "one_dr"])],
-    ),
-    tier(
+    waiting(
         "two_sites",
         "our library against two real sites that mirror each other",
-        &[Step::Sites(&["test", "--no-fail-fast", "--package", "tests", "--test", "two_site"])],
+        // Half of the tests have a lab of their own, one at a time: the other half is not to stand behind them.
+        &[Step::Sites(&[
+            "test",
+            "--no-fail-fast",
+            "--workspace",
+            "--test",
+            "two_site",
+            "--",
+            "--test-threads=6",
+        ])],
     ),
-    tier(
+    waiting(
         "drill",
         "a whole disaster recovery",
         &[Step::Sites(&["run", "--quiet", "--package", "tests", "--bin", "drill"])],
     ),
-    tier(
+    waiting(
+        "one_dr",
+        "the operator's command on two whole sites: every exit code, kills, lost answers; its storage beside the model",
+        &[Step::Cargo(&["test", "--no-fail-fast", "--workspace", "--test", "one_dr"])],
+    ),
+    waiting(
         "containers",
         "sites in containers, of a newer release: protect, move there and home",
         &[Step::Containers(
             "reef",
-            &["test", "--package", "tests", "--test", "two_site", "--", "promote::an_image_moves"],
+            &["test", "--workspace", "--test", "two_site", "--", "promote::an_image_moves"],
         )],
+    ),
+    waiting(
+        "lab",
+        "the lab keeps its own promises",
+        &[Step::Sites(&["test", "--package", "lab", "--package", "xtask", "--test", "*"])],
+    ),
+    waiting(
+        "one_site",
+        "our library against one real site",
+        &[Step::Sites(&["test", "--no-fail-fast", "--workspace", "--test", "one_site"])],
+    ),
+    waiting(
+        "cost",
+        "what our calls cost the cluster, by its own count",
+        &[Step::Cargo(&["test", "--no-fail-fast", "--workspace", "--test", "cost"])],
     ),
 ];
 
 impl Step {
-    /// Runs the step. Its output goes where ours goes, as it comes.
-    pub(super) fn run(&self, backend: &Backend) -> Result<Outcome> {
+    /// Runs the step. Its output goes where ours goes, as it comes, each line marked with `mark`.
+    pub(super) fn run(&self, backend: &Backend, mark: &str) -> Result<Outcome> {
         match self {
-            Self::Cargo(arguments) => run(cargo().args(*arguments), arguments),
+            Self::Cargo(arguments) => run(cargo().args(*arguments), "cargo", arguments, mark),
+            Self::Program(name, arguments) => {
+                let program = env::current_exe()?.with_file_name(name);
+                run(Command::new(program).args(*arguments).current_dir(root()), name, arguments, mark)
+            }
             Self::Sites(arguments) => {
-                run(cargo().env(Backend::VARIABLE, backend.to_variable()).args(*arguments), arguments)
+                let mut cargo = cargo();
+                cargo.env(Backend::VARIABLE, backend.to_variable()).args(*arguments);
+                run(&mut cargo, "cargo", arguments, mark)
             }
             Self::Containers(release, arguments) => {
                 if let Err(error) = engine() {
-                    println!("NOT RUN: {error}");
+                    println!("{mark}NOT RUN: {error}");
                     return Ok(Outcome { not_run: Some(error.to_string()), ..Outcome::default() });
                 }
                 images::ensure(&[(*release).to_owned()])?;
-                run(cargo().env(Backend::VARIABLE, release).args(*arguments), arguments)
+                run(cargo().env(Backend::VARIABLE, release).args(*arguments), "cargo", arguments, mark)
             }
             Self::StrictDocs(arguments) => {
-                run(cargo().env("RUSTDOCFLAGS", "--deny warnings").args(*arguments), arguments)
+                let mut cargo = cargo();
+                cargo.env("RUSTDOCFLAGS", "--deny warnings").args(*arguments);
+                run(&mut cargo, "cargo", arguments, mark)
             }
             Self::Tidy => {
                 let violations = tidy::check()?;
@@ -166,10 +213,10 @@ impl Step {
     }
 }
 
-fn run(command: &mut Command, arguments: &[&str]) -> Result<Outcome> {
-    let line = format!("cargo {}", arguments.join(" "));
-    println!("$ {line}");
-    let (status, counts) = tee(command, |_| ())?;
+fn run(command: &mut Command, name: &str, arguments: &[&str], mark: &str) -> Result<Outcome> {
+    let line = format!("{name} {}", arguments.join(" "));
+    println!("{mark}$ {line}");
+    let (status, counts) = tee(command, mark, |_| ())?;
     let failure = (!status.success()).then(|| format!("`{line}` ended with {status}"));
     Ok(Outcome { failure, counts, not_run: None })
 }
@@ -183,8 +230,13 @@ mod tests {
     #[test]
     fn a_step_that_fails_is_reported_with_its_command() {
         let outcome =
-            Step::Cargo(&["no-such-command"]).run(&Backend::Processes).expect("cargo itself starts");
+            Step::Cargo(&["no-such-command"]).run(&Backend::Processes, "").expect("cargo itself starts");
         assert!(outcome.failure.is_some_and(|failure| failure.contains("cargo no-such-command")));
+    }
+
+    #[test]
+    fn what_waits_comes_behind_what_keeps_the_processors_busy() {
+        assert!(TIERS.is_sorted_by_key(|tier| tier.waits));
     }
 
     #[test]
