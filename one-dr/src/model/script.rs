@@ -12,7 +12,7 @@
 //! b role one-0                   = primary
 //! a role one-0                   = non-primary | orphan
 //! ```
-//! A line is a site, a call, an image by the name that it has there, and the answers that are allowed. `wait N` repeats a read for
+//! A line is a site, a call, an image by the name that it has there, and the answers that are allowed. `wait N` repeats a call for
 //! up to N seconds. What cannot be said in one word (positions, addresses) is not compared.
 
 use std::time::Duration;
