@@ -141,7 +141,7 @@ fn protect(a: &Pool, b: &Pool, names: &[String]) -> Result<()> {
 
 fn fail_over(b: &Pool, silence: &rbd_mirror::Error, ids: &[GlobalImageId]) -> Result<()> {
     let pair = Pair::without_peer(b, silence);
-    // Sixteen at once, as many as the guide's: while the first has the lock of a daemon broken, its processors have the others to do.
+    // Sixteen at once, as many as the guide's: of fifty, all would ask a daemon that keeps its locks before the first of them is broken.
     let done = Fleet::new(b, ids.iter().cloned()).each(Op::Promote, move |_, target| {
         let Target::Global(id) = target else { return Ok(()) };
         pair.fail_over(id, Completeness::Proven, WITHIN).map(drop)
