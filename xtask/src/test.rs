@@ -3,7 +3,7 @@
 //! Every tier runs, whatever came of the one before. A tier that cannot run has failed: nothing is skipped. The one
 //! exception is said in the report: sites in containers take an engine, and not every machine has one.
 //!
-//! Tiers that start sites wait for these most of the time: a few run at once, and each line of theirs says whose it is.
+//! Most tiers that start sites wait for these most of the time: two run at once, and each line of theirs says whose it is.
 
 pub(crate) mod tee;
 mod tiers;

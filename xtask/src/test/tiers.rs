@@ -17,7 +17,7 @@ pub(super) struct Tier {
     pub(super) name: &'static str,
     pub(super) about: &'static str,
     pub(super) steps: &'static [Step],
-    /// It starts sites, and most of its time it waits for what these do.
+    /// Most of its time it waits for what sites do, and it does not mind others beside it.
     pub(super) waits: bool,
 }
 
@@ -55,7 +55,7 @@ const fn waiting(name: &'static str, about: &'static str, steps: &'static [Step]
     Tier { name, about, steps, waits: true }
 }
 
-/// Tiers that start sites come last, the longest first: they run beside each other.
+/// Tiers that wait for sites come last, the longest first: they run beside each other.
 ///
 /// What a crate is built with depends on which packages are asked for, so all steps ask for the whole workspace, or for so much of
 /// it that the crates come out the same: after `build`, nothing but the wrapper of libclang is built.
@@ -126,6 +126,12 @@ pub(super) const TIERS: &[Tier] = &[
             ]),
         ],
     ),
+    // It waits as well, but it measures how long things take: nothing is to run beside it.
+    tier(
+        "drill",
+        "a whole disaster recovery",
+        &[Step::Sites(&["run", "--quiet", "--package", "tests", "--bin", "drill"])],
+    ),
     waiting(
         "two_sites",
         "our library against two real sites that mirror each other",
@@ -139,11 +145,6 @@ pub(super) const TIERS: &[Tier] = &[
             "--",
             "--test-threads=6",
         ])],
-    ),
-    waiting(
-        "drill",
-        "a whole disaster recovery",
-        &[Step::Sites(&["run", "--quiet", "--package", "tests", "--bin", "drill"])],
     ),
     waiting(
         "one_dr",
