@@ -5,8 +5,8 @@
 //! alive: it owns its handles. Workers are kept for the next call; one that is stuck is missing until C returns.
 
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::mpsc::{self, RecvTimeoutError, Sender};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::mpsc::{self, Sender};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -37,24 +37,72 @@ pub(crate) fn run<T: Send + 'static>(
     bound: Duration,
     job: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, NoAnswer> {
-    let (answer, answers) = mpsc::sync_channel(1);
-    let started = Instant::now();
-    let posted = post(Box::new(move || {
+    let answer = Arc::new(Answer { value: Mutex::new(None), given: Gate::default() });
+    let given = Arc::clone(&answer);
+    let job = Box::new(move || {
+        let value = panic::catch_unwind(AssertUnwindSafe(job));
+        given.put(value);
         // Nobody may be waiting any more; then the outcome, and the handles in it, are dropped here.
-        let _ = answer.send(panic::catch_unwind(AssertUnwindSafe(job)));
-    }));
-    if let Err(job) = posted {
+        drop(given);
+    });
+    let waited = await_given(job, &answer.given, bound);
+    match answer.take_if(waited.is_ok()) {
+        Some(Ok(value)) => Ok(value),
+        Some(Err(panic)) => panic::resume_unwind(panic),
+        None => {
+            // An answer that comes in this very moment holds handles, whose closing may hang: not on this thread.
+            detach(move || drop(answer));
+            Err(waited.err().unwrap_or(NoAnswer::NotMade))
+        }
+    }
+}
+
+/// Has the job done, and waits until it has opened the gate.
+fn await_given(job: Job, given: &Gate, bound: Duration) -> Result<(), NoAnswer> {
+    let started = Instant::now();
+    if let Err(job) = post(job) {
         leak(job);
         return Err(NoAnswer::NotMade);
     }
-    match answers.recv_timeout(bound) {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(panic)) => panic::resume_unwind(panic),
-        Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
-            // An answer that comes in this very moment holds handles, whose closing may hang: not on this thread.
-            detach(move || drop(answers));
-            Err(NoAnswer::Overrun(Overrun { waited: started.elapsed() }))
-        }
+    if given.wait(bound) { Ok(()) } else { Err(NoAnswer::Overrun(Overrun { waited: started.elapsed() })) }
+}
+
+/// What a job answers, for one who waits. What does not depend on its type is in the gate: there are many types, and a channel for each
+/// was most of what there was to compile.
+struct Answer<T> {
+    value: Mutex<Option<thread::Result<T>>>,
+    given: Gate,
+}
+
+impl<T> Answer<T> {
+    fn put(&self, value: thread::Result<T>) {
+        *self.value.lock().unwrap_or_else(PoisonError::into_inner) = Some(value);
+        self.given.open();
+    }
+
+    fn take_if(&self, is_given: bool) -> Option<thread::Result<T>> {
+        if is_given { self.value.lock().unwrap_or_else(PoisonError::into_inner).take() } else { None }
+    }
+}
+
+/// Opened once.
+#[derive(Default)]
+struct Gate {
+    is_open: Mutex<bool>,
+    opened: Condvar,
+}
+
+impl Gate {
+    fn open(&self) {
+        *self.is_open.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.opened.notify_all();
+    }
+
+    /// Waits until it is open, for so long at the most; whether it is.
+    fn wait(&self, bound: Duration) -> bool {
+        let is_open = self.is_open.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.opened.wait_timeout_while(is_open, bound, |is_open| !*is_open);
+        *waited.unwrap_or_else(PoisonError::into_inner).0
     }
 }
 
