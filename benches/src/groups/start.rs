@@ -6,7 +6,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
+use tempfile::TempDir;
 
 use crate::groups::Size;
 use crate::measure::{paired, seconds, side};
@@ -14,6 +15,9 @@ use crate::peers;
 use crate::record::Record;
 
 const WITHIN: Duration = Duration::from_secs(240);
+const PEER: &str = "async-ceph";
+/// In a second: `USER_HZ` of Linux, on every processor that Ceph runs on.
+const TICKS: f64 = 100.0;
 
 pub(crate) fn run(size: Size, record: &mut Record) -> Result<()> {
     record.settings = "no lab".to_owned();
@@ -37,54 +41,106 @@ pub(crate) fn run(size: Size, record: &mut Record) -> Result<()> {
         "The start is the dynamic linking of librbd and librados; nothing of ours runs before `main`.",
     );
 
-    let cargo = || Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
-    let mut tree = cargo();
-    tree.current_dir(root).args([
-        "tree",
-        "--package",
-        "rbd-mirror",
-        "--edges",
-        "normal,build",
-        "--prefix",
-        "none",
-    ]);
-    let printed = peers::run(tree.args(["--no-dedupe", "--offline"]), WITHIN)?;
-    let mut names: Vec<&str> = printed.lines().filter_map(|line| line.split_whitespace().next()).collect();
-    names.sort_unstable();
-    names.dedup();
-    let crates = f64::from(u32::try_from(names.len())?) - 1.0;
-    record.figure("crates that `rbd-mirror` brings along, those of the build included", crates, "", None);
-
-    let folder = env::temp_dir().join(format!("bench-minimal-{}", std::process::id()));
-    fs::create_dir_all(folder.join("src"))?;
-    let library = root.canonicalize()?.join("rbd-mirror");
-    fs::write(
-        folder.join("Cargo.toml"),
-        format!(
-            "[package]\nname = \"minimal\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n[workspace]\n\n[dependencies]\n\
-             rbd-mirror = {{ path = {:?} }}\n",
-            library.display().to_string()
-        ),
-    )?;
-    fs::write(
-        folder.join("src/main.rs"),
-        "fn main() {\n    println!(\"{}\", rbd_mirror::Version::loaded());\n}\n",
-    )?;
-    fs::copy(root.join("Cargo.lock"), folder.join("Cargo.lock"))?;
-    let mut build = cargo();
-    build.current_dir(&folder).env("CARGO_TARGET_DIR", folder.join("target"));
-    build.args(["build", "--quiet", "--release", "--offline"]);
-    let took = seconds(|| peers::run(&mut build, WITHIN));
-    fs::remove_dir_all(&folder)?;
-    record.figure(
-        "building a minimal program that links `rbd-mirror`, from nothing, optimized",
-        took?,
-        "s",
-        None,
+    let library = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../rbd-mirror")).canonicalize()?;
+    let library = library.display().to_string();
+    let ours = Minimal {
+        dependency: format!("rbd-mirror = {{ path = {library:?} }}"),
+        version: "rbd_mirror::Version::loaded()",
+        flags: "",
+        lock: Some(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.lock")),
+    };
+    // Its bindings that come with it, so that nothing has to be made from headers: it knows no librbd before 1.17.
+    let theirs = Minimal {
+        dependency: "async-ceph = { version = \"0.1\", features = [\"rbd\"] }".to_owned(),
+        version: "async_ceph::rbd::version().major",
+        flags: "--cfg ceph_sys_bundled -lrbd -lrados",
+        lock: None,
+    };
+    let crates = paired(1, vec![side("ours", || ours.crates()), side(PEER, || theirs.crates())])?;
+    record.compare(
+        "a minimal program: crates that it brings along, those of the build included",
+        "crates",
+        &crates,
+        &[(PEER, 1.0)],
+    );
+    let built = paired(size.pick(3, 1), vec![side("ours", || ours.build()), side(PEER, || theirs.build())])?;
+    record.compare(
+        "a minimal program: building it from nothing, optimized",
+        "s of processor time",
+        &built,
+        &[(PEER, 1.0)],
     );
     record.remark(
-        "No other Rust crate that has RBD mirroring builds today, so there is no peer to build beside.",
+        "async-ceph has no mirroring. No other Rust crate that has builds today, so this is the nearest peer; it is built with the bindings \
+         that it brings along.",
     );
     Ok(())
+}
+
+/// A program that links a library and says its version.
+struct Minimal {
+    dependency: String,
+    version: &'static str,
+    flags: &'static str,
+    lock: Option<&'static str>,
+}
+
+impl Minimal {
+    /// How many crates it stands on.
+    fn crates(&self) -> Result<f64> {
+        let folder = self.write()?;
+        let mut tree = self.cargo(&folder);
+        tree.args(["tree", "--edges", "normal,build", "--prefix", "none", "--no-dedupe"]);
+        let printed = peers::run(&mut tree, WITHIN)?;
+        let mut names: Vec<&str> =
+            printed.lines().filter_map(|line| line.split_whitespace().next()).collect();
+        names.sort_unstable();
+        names.dedup();
+        Ok(f64::from(u32::try_from(names.len())?) - 1.0)
+    }
+
+    /// Processor time of everything that is started to build it; what has to be fetched is fetched before.
+    fn build(&self) -> Result<f64> {
+        let folder = self.write()?;
+        peers::run(self.cargo(&folder).args(["fetch", "--quiet"]), WITHIN)?;
+        let before = children()?;
+        peers::run(self.cargo(&folder).args(["build", "--quiet", "--release", "--offline"]), WITHIN)?;
+        let took = children()? - before;
+        let printed = peers::run(&mut Command::new(folder.path().join("target/release/minimal")), WITHIN)?;
+        ensure!(printed.starts_with('1'), "librbd {printed}");
+        Ok(took)
+    }
+
+    fn write(&self) -> Result<TempDir> {
+        let folder = tempfile::tempdir()?;
+        fs::create_dir_all(folder.path().join("src"))?;
+        let manifest = format!(
+            "[package]\nname = \"minimal\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n[workspace]\n\n[dependencies]\n{}\n",
+            self.dependency
+        );
+        fs::write(folder.path().join("Cargo.toml"), manifest)?;
+        let program = format!("fn main() {{\n    println!(\"{{}}\", {});\n}}\n", self.version);
+        fs::write(folder.path().join("src/main.rs"), program)?;
+        if let Some(lock) = self.lock {
+            fs::copy(lock, folder.path().join("Cargo.lock"))?;
+        }
+        Ok(folder)
+    }
+
+    fn cargo(&self, folder: &TempDir) -> Command {
+        let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        cargo.current_dir(folder.path()).env("CARGO_TARGET_DIR", folder.path().join("target"));
+        cargo.env("RUSTFLAGS", self.flags);
+        cargo
+    }
+}
+
+/// Processor time of all children of this process that have ended, and of theirs.
+fn children() -> Result<f64> {
+    let stat = fs::read_to_string("/proc/self/stat")?;
+    // Behind the name, which ends with the last parenthesis, field 3 comes first; 16 and 17 are those of children.
+    let (_, fields) = stat.rsplit_once(')').context("no name in /proc/self/stat")?;
+    let ticks: f64 =
+        fields.split_whitespace().skip(13).take(2).filter_map(|word| word.parse::<f64>().ok()).sum();
+    Ok(ticks / TICKS)
 }
