@@ -195,7 +195,7 @@ fn the_lock_of_a_client_that_is_shut_out_for_long_costs_no_decision_of_the_monit
         map.and_then(|map| map["epoch"].as_u64()).context("no epoch")
     };
     let options = CreateOptions { features: Some(Features::DEFAULT), ..CreateOptions::default() };
-    for (name, shut_out, decisions) in [("held-for-long", 7_200, 0), ("held-for-minutes", 600, 1)] {
+    let taken_over = |name: &str, shut_out: u64| -> Result<u64> {
         pool.create(name, 1 << 20, &options)?;
         let image = pool.open(name)?;
         image.enable(MirrorImageMode::Journal)?;
@@ -205,9 +205,16 @@ fn the_lock_of_a_client_that_is_shut_out_for_long_costs_no_decision_of_the_monit
         pool.cluster().blocklist(holder.as_str(), Duration::from_secs(shut_out))?;
         let before = epoch()?;
         assert_eq!(image.take_over(WITHIN)?.broken, [], "{name}");
-        assert_eq!(epoch()? - before, decisions, "{name}");
+        let maps = epoch()? - before;
         assert!(!image.lock_owners()?.contains(&holder), "{name}");
         image.disable(rbd_mirror::Disable::Clean)?;
+        Ok(maps)
+    };
+    for (name, shut_out, decisions) in [("held-for-long", 7_200, 0), ("held-for-minutes", 600, 1)] {
+        // A map comes for other reasons as well, now and then: it is the least of a few that is ours.
+        let maps = (0..3).map(|number| taken_over(&format!("{name}-{number}"), shut_out));
+        let maps = maps.collect::<Result<Vec<_>>>()?;
+        assert_eq!(maps.iter().min(), Some(&decisions), "{name}: {maps:?}");
     }
     Ok(())
 }
