@@ -4,13 +4,14 @@
 //! that the outcome is in doubt ([`crate::Error::InDoubt`]), and the call goes on by itself, with everything it uses kept
 //! alive: it owns its handles. Workers are kept for the next call; one that is stuck is missing until C returns.
 
+use std::any::Any;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-type Job = Box<dyn FnOnce() + Send>;
+pub(crate) type Job = Box<dyn FnOnce() + Send>;
 
 /// Workers that wait for a job. More than this many idle ones end themselves.
 static IDLE: Mutex<Vec<Sender<Job>>> = Mutex::new(Vec::new());
@@ -32,77 +33,67 @@ pub(crate) enum NoAnswer {
     NotMade,
 }
 
+/// What a job answers, whatever its type. All that is done for a job is so compiled once, and not once for each of the hundred calls.
+pub(crate) type Answer = Box<dyn Any + Send>;
+
+/// The answer as the type that its job gave it.
+pub(crate) fn revealed<T: 'static>(answer: Answer) -> T {
+    match answer.downcast() {
+        Ok(value) => *value,
+        Err(_) => unreachable!("an answer is of the type that its job has"),
+    }
+}
+
 /// Runs `job` on a worker and waits for its answer for `bound` at the most. A panic of the job is resumed here.
 pub(crate) fn run<T: Send + 'static>(
     bound: Duration,
     job: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, NoAnswer> {
-    let answer = Arc::new(Answer { value: Mutex::new(None), given: Gate::default() });
-    let given = Arc::clone(&answer);
-    let job = Box::new(move || {
-        let value = panic::catch_unwind(AssertUnwindSafe(job));
-        given.put(value);
-        // Nobody may be waiting any more; then the outcome, and the handles in it, are dropped here.
-        drop(given);
-    });
-    let waited = await_given(job, &answer.given, bound);
-    match answer.take_if(waited.is_ok()) {
-        Some(Ok(value)) => Ok(value),
-        Some(Err(panic)) => panic::resume_unwind(panic),
-        None => {
-            // An answer that comes in this very moment holds handles, whose closing may hang: not on this thread.
-            detach(move || drop(answer));
-            Err(waited.err().unwrap_or(NoAnswer::NotMade))
-        }
-    }
+    run_erased(bound, Box::new(move || Box::new(job()))).map(revealed)
 }
 
-/// Has the job done, and waits until it has opened the gate.
-fn await_given(job: Job, given: &Gate, bound: Duration) -> Result<(), NoAnswer> {
+fn run_erased(bound: Duration, job: Box<dyn FnOnce() -> Answer + Send>) -> Result<Answer, NoAnswer> {
     let started = Instant::now();
+    let place = Arc::new(Place::default());
+    let filled = Arc::clone(&place);
+    let job = Box::new(move || {
+        filled.fill(panic::catch_unwind(AssertUnwindSafe(job)));
+        // Nobody may be waiting any more; then the outcome, and the handles in it, are dropped here.
+        drop(filled);
+    });
     if let Err(job) = post(job) {
         leak(job);
         return Err(NoAnswer::NotMade);
     }
-    if given.wait(bound) { Ok(()) } else { Err(NoAnswer::Overrun(Overrun { waited: started.elapsed() })) }
-}
-
-/// What a job answers, for one who waits. What does not depend on its type is in the gate: there are many types, and a channel for each
-/// was most of what there was to compile.
-struct Answer<T> {
-    value: Mutex<Option<thread::Result<T>>>,
-    given: Gate,
-}
-
-impl<T> Answer<T> {
-    fn put(&self, value: thread::Result<T>) {
-        *self.value.lock().unwrap_or_else(PoisonError::into_inner) = Some(value);
-        self.given.open();
-    }
-
-    fn take_if(&self, is_given: bool) -> Option<thread::Result<T>> {
-        if is_given { self.value.lock().unwrap_or_else(PoisonError::into_inner).take() } else { None }
+    match place.wait(bound) {
+        Some(Ok(answer)) => Ok(answer),
+        Some(Err(panic)) => panic::resume_unwind(panic),
+        None => {
+            // An answer that comes in this very moment holds handles, whose closing may hang: not on this thread.
+            detach(move || drop(place));
+            Err(NoAnswer::Overrun(Overrun { waited: started.elapsed() }))
+        }
     }
 }
 
-/// Opened once.
+/// Where an answer comes for one who waits.
 #[derive(Default)]
-struct Gate {
-    is_open: Mutex<bool>,
-    opened: Condvar,
+struct Place {
+    answer: Mutex<Option<thread::Result<Answer>>>,
+    filled: Condvar,
 }
 
-impl Gate {
-    fn open(&self) {
-        *self.is_open.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        self.opened.notify_all();
+impl Place {
+    fn fill(&self, answer: thread::Result<Answer>) {
+        *self.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
+        self.filled.notify_all();
     }
 
-    /// Waits until it is open, for so long at the most; whether it is.
-    fn wait(&self, bound: Duration) -> bool {
-        let is_open = self.is_open.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = self.opened.wait_timeout_while(is_open, bound, |is_open| !*is_open);
-        *waited.unwrap_or_else(PoisonError::into_inner).0
+    /// Waits until there is an answer, for so long at the most.
+    fn wait(&self, bound: Duration) -> Option<thread::Result<Answer>> {
+        let answer = self.answer.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.filled.wait_timeout_while(answer, bound, |answer| answer.is_none());
+        waited.unwrap_or_else(PoisonError::into_inner).0.take()
     }
 }
 
@@ -115,8 +106,8 @@ pub(crate) fn detach(job: impl FnOnce() + Send + 'static) {
 }
 
 /// Runs `job` on a worker and does not wait for it. `false`: there is no thread to be had, and the job was dropped undone.
-pub(crate) fn hand_over(job: impl FnOnce() + Send + 'static) -> bool {
-    post(Box::new(job)).is_ok()
+pub(crate) fn hand_over(job: Job) -> bool {
+    post(job).is_ok()
 }
 
 fn leak(job: Job) {

@@ -1,8 +1,9 @@
 //! From a failed C call to an [`Error`]: the part that does not depend on the operation.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::bounded::{NoAnswer, Overrun};
+use crate::bounded::{self, Answer, NoAnswer, Overrun};
 use crate::errno::Errno;
 use crate::error::Error;
 use crate::name::Subject;
@@ -71,6 +72,25 @@ pub(crate) fn refused(op: Op, on: Subject, reason: Refusal, errno: Errno) -> Err
 /// A refusal of our own, before librbd was asked.
 pub(crate) fn guarded(op: Op, on: Subject, reason: Refusal) -> Error {
     Error::Refused { op, on, reason, errno: None }
+}
+
+/// A call on a handle, whatever it answers.
+pub(crate) type Job<H> = Box<dyn FnOnce(&H) -> Result<Answer, Errno> + Send>;
+
+/// `job` without the type of its answer, which [`revealed`](bounded::revealed) gives back.
+pub(crate) fn erased<H, T: Send + 'static>(
+    job: impl FnOnce(&H) -> Result<T, Errno> + Send + 'static,
+) -> Job<H> {
+    Box::new(move |handle| Ok(Box::new(job(handle)?)))
+}
+
+/// Makes a call on a handle, which it keeps alive, and waits for it for `bound` at the most.
+pub(crate) fn attempt<H: Send + Sync + 'static>(
+    handle: Arc<H>,
+    bound: Duration,
+    job: Job<H>,
+) -> Result<Answer, Failure> {
+    Ok(bounded::run(bound, move || job(&handle))??)
 }
 
 /// Waits for a started operation; its return value and its slot.

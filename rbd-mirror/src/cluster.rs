@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use crate::bounded::{self, NoAnswer};
-use crate::call::{Failure, refused};
+use crate::bounded::{self, Answer, NoAnswer, revealed};
+use crate::call::{Failure, Job, attempt, erased, refused};
 use crate::errno::Errno;
 use crate::error::{Error, Result};
 use crate::name::Subject;
@@ -364,16 +364,23 @@ impl Cluster {
         op: Op,
         job: impl FnOnce(&RawCluster) -> Result<T, Errno> + Send + 'static,
     ) -> Result<T> {
+        self.run_erased(op, erased(job)).map(revealed)
+    }
+
+    fn run_erased(&self, op: Op, job: Job<RawCluster>) -> Result<Answer> {
         let _span = tracing::debug_span!("cluster", op = op.word(), cluster = &*self.inner.name).entered();
-        self.attempt(job).map_err(|failure| failure.plain(op, self.subject(), self.bound))
+        self.attempt_erased(job).map_err(|failure| failure.plain(op, self.subject(), self.bound))
     }
 
     pub(crate) fn attempt<T: Send + 'static>(
         &self,
         job: impl FnOnce(&RawCluster) -> Result<T, Errno> + Send + 'static,
     ) -> Result<T, Failure> {
-        let raw = self.raw()?;
-        Ok(bounded::run(self.bound, move || job(&raw))??)
+        self.attempt_erased(erased(job)).map(revealed)
+    }
+
+    fn attempt_erased(&self, job: Job<RawCluster>) -> Result<Answer, Failure> {
+        attempt(self.raw()?, self.bound, job)
     }
 
     /// The connection for manager commands.

@@ -4,8 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::bounded;
-use crate::call::{Failure, finish, guarded, refused};
+use tracing::span::EnteredSpan;
+
+use crate::bounded::{self, Answer, revealed};
+use crate::call::{Failure, Job, attempt, erased, finish, guarded, refused};
 use crate::cluster::DROP_WITHIN;
 use crate::errno::Errno;
 use crate::error::{Error, Result};
@@ -433,8 +435,11 @@ impl Image {
         op: Op,
         job: impl FnOnce(&RawImage) -> Result<T, Errno> + Send + 'static,
     ) -> Result<T> {
-        let _span = tracing::debug_span!("image", op = op.word(), image = %self.spec).entered();
-        self.attempt(job).map_err(|failure| self.error(op, failure))
+        self.run_erased(op, erased(job)).map(revealed)
+    }
+
+    fn run_erased(&self, op: Op, job: Job<RawImage>) -> Result<Answer> {
+        self.change_erased(op, job).map_err(|failure| self.error(op, failure))
     }
 
     /// [`attempt`](Self::attempt) within a span that names image and operation, for what explains its failures itself.
@@ -443,16 +448,27 @@ impl Image {
         op: Op,
         job: impl FnOnce(&RawImage) -> Result<T, Errno> + Send + 'static,
     ) -> Result<T, Failure> {
-        let _span = tracing::debug_span!("image", op = op.word(), image = %self.spec).entered();
-        self.attempt(job)
+        self.change_erased(op, erased(job)).map(revealed)
+    }
+
+    fn change_erased(&self, op: Op, job: Job<RawImage>) -> Result<Answer, Failure> {
+        let _span = self.span(op);
+        self.attempt_erased(job)
     }
 
     pub(crate) fn attempt<T: Send + 'static>(
         &self,
         job: impl FnOnce(&RawImage) -> Result<T, Errno> + Send + 'static,
     ) -> Result<T, Failure> {
-        let raw = self.raw()?;
-        Ok(bounded::run(self.bound, move || job(&raw))??)
+        self.attempt_erased(erased(job)).map(revealed)
+    }
+
+    fn attempt_erased(&self, job: Job<RawImage>) -> Result<Answer, Failure> {
+        attempt(self.raw()?, self.bound, job)
+    }
+
+    fn span(&self, op: Op) -> EnteredSpan {
+        tracing::debug_span!("image", op = op.word(), image = %self.spec).entered()
     }
 
     /// Starts an aio operation of this image and waits for it.
@@ -461,7 +477,7 @@ impl Image {
         op: Op,
         start: impl FnOnce(&Arc<RawImage>) -> Result<Aio<S>, Errno>,
     ) -> Result<(usize, S), Failure> {
-        let _span = tracing::debug_span!("image", op = op.word(), image = %self.spec).entered();
+        let _span = self.span(op);
         finish(self.raw().and_then(|raw| start(&raw)), self.bound)
     }
 

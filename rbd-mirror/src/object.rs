@@ -6,7 +6,8 @@
 
 use std::time::Duration;
 
-use crate::call::guarded;
+use crate::bounded::{Answer, revealed};
+use crate::call::{Job, erased, guarded};
 use crate::errno::Errno;
 use crate::error::{Error, Result};
 use crate::op::Op;
@@ -251,8 +252,12 @@ impl Pool {
         object: &str,
         job: impl FnOnce(&RawIoCtx) -> Result<T, Errno> + Send + 'static,
     ) -> Result<T> {
+        self.run_erased_on(op, object, erased(job)).map(revealed)
+    }
+
+    fn run_erased_on(&self, op: Op, object: &str, job: Job<RawIoCtx>) -> Result<Answer> {
         let on = self.image_spec(object);
         let _span = tracing::debug_span!("object", op = op.word(), object = %on).entered();
-        self.attempt(job).map_err(|failure| failure.plain(op, on.into(), self.bound()))
+        self.attempt_erased(job).map_err(|failure| failure.plain(op, on.into(), self.bound()))
     }
 }

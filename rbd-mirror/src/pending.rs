@@ -56,7 +56,7 @@ pub(crate) async fn on_worker<T: Send + 'static>(
 ) -> Result<T, Errno> {
     let place = Arc::new(Mutex::new(Place { answer: None, waker: None }));
     let filled = Arc::clone(&place);
-    let made = bounded::hand_over(move || {
+    let made = bounded::hand_over(Box::new(move || {
         let answer = panic::catch_unwind(AssertUnwindSafe(job));
         let waker = {
             let mut place = lock(&filled);
@@ -68,7 +68,7 @@ pub(crate) async fn on_worker<T: Send + 'static>(
         if let Some(waker) = waker {
             waker.wake();
         }
-    });
+    }));
     if !made {
         return Err(Errno::EAGAIN);
     }

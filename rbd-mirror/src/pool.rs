@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use ceph_sys as sys;
+use tracing::span::EnteredSpan;
 
-use crate::bounded;
-use crate::call::{Failure, refused};
+use crate::bounded::{self, Answer, revealed};
+use crate::call::{Failure, Job, attempt, erased, refused};
 use crate::cls::{Decoder, Encoder};
 use crate::cluster::Cluster;
 use crate::errno::Errno;
@@ -466,8 +467,11 @@ impl Pool {
         op: Op,
         job: impl FnOnce(&RawIoCtx) -> Result<T, Errno> + Send + 'static,
     ) -> Result<T> {
-        let _span = tracing::debug_span!("pool", op = op.word(), pool = %self.spec).entered();
-        self.attempt(job).map_err(|failure| self.error(op, failure))
+        self.run_erased(op, erased(job)).map(revealed)
+    }
+
+    fn run_erased(&self, op: Op, job: Job<RawIoCtx>) -> Result<Answer> {
+        self.change_erased(op, job).map_err(|failure| self.error(op, failure))
     }
 
     /// [`attempt`](Self::attempt) within a span that names pool and operation, for what explains its failures itself.
@@ -476,16 +480,27 @@ impl Pool {
         op: Op,
         job: impl FnOnce(&RawIoCtx) -> Result<T, Errno> + Send + 'static,
     ) -> Result<T, Failure> {
-        let _span = tracing::debug_span!("pool", op = op.word(), pool = %self.spec).entered();
-        self.attempt(job)
+        self.change_erased(op, erased(job)).map(revealed)
+    }
+
+    fn change_erased(&self, op: Op, job: Job<RawIoCtx>) -> Result<Answer, Failure> {
+        let _span = self.span(op);
+        self.attempt_erased(job)
     }
 
     pub(crate) fn attempt<T: Send + 'static>(
         &self,
         job: impl FnOnce(&RawIoCtx) -> Result<T, Errno> + Send + 'static,
     ) -> Result<T, Failure> {
-        let raw = Arc::clone(&self.raw);
-        Ok(bounded::run(self.bound, move || job(&raw))??)
+        self.attempt_erased(erased(job)).map(revealed)
+    }
+
+    pub(crate) fn attempt_erased(&self, job: Job<RawIoCtx>) -> Result<Answer, Failure> {
+        attempt(Arc::clone(&self.raw), self.bound, job)
+    }
+
+    fn span(&self, op: Op) -> EnteredSpan {
+        tracing::debug_span!("pool", op = op.word(), pool = %self.spec).entered()
     }
 
     pub(crate) fn error(&self, op: Op, failure: Failure) -> Error {

@@ -18,6 +18,12 @@ pub(crate) fn string(ask: impl FnMut(*mut c_char, &mut usize) -> Result<(), Errn
 pub(crate) fn secret(
     mut ask: impl FnMut(*mut c_char, &mut usize) -> Result<(), Errno>,
 ) -> Result<Zeroizing<String>, Errno> {
+    fill(&mut ask)
+}
+
+fn fill(
+    ask: &mut dyn FnMut(*mut c_char, &mut usize) -> Result<(), Errno>,
+) -> Result<Zeroizing<String>, Errno> {
     let mut capacity = 256;
     for _ in 0..ROUNDS_MAX {
         let mut buffer = Zeroizing::new(vec![0_u8; capacity]);

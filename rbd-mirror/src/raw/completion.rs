@@ -32,28 +32,18 @@ pub(crate) struct Aio<S: Send + 'static> {
 }
 
 struct Shared<S> {
-    /// Written by C until `State::outcome` is set, read by the waiter after that.
+    /// Written by C until there is an outcome, read by the waiter after that.
     slot: UnsafeCell<Option<S>>,
-    state: Mutex<State>,
-    finished: Condvar,
+    ending: Ending,
 }
 
-struct State {
-    outcome: Option<Result<usize, Errno>>,
-    /// What the operation works on, the image as a rule: kept alive until librbd has called back.
-    held: Option<Held>,
-    abandoned: bool,
-    /// Who is to be woken when it is done, where somebody polls.
-    waker: Option<Waker>,
-}
-
-/// What an operation works on.
-pub(super) type Held = Arc<dyn Any + Send + Sync>;
-
-// SAFETY: `slot` is touched by C before `outcome` is set and by one waiter after; the mutex orders the two.
+// SAFETY: `slot` is touched by C before there is an outcome and by one waiter after; the mutex of `ending` orders the two.
 unsafe impl<S: Send> Sync for Shared<S> {}
 // SAFETY: everything inside may move between threads when `S` may.
 unsafe impl<S: Send> Send for Shared<S> {}
+
+/// What an operation works on.
+pub(super) type Held = Arc<dyn Any + Send + Sync>;
 
 impl<S: Send + 'static> Aio<S> {
     /// Starts an operation of an image. `submit` gets the image, the place for its result, and the completion; what it returns is
@@ -74,25 +64,13 @@ impl<S: Send + 'static> Aio<S> {
         slot: S,
         submit: impl FnOnce(*mut S, sys::rbd_completion_t) -> c_int,
     ) -> Result<Self, Errno> {
-        let shared = Arc::new(Shared {
-            slot: UnsafeCell::new(Some(slot)),
-            state: Mutex::new(State { outcome: None, held: Some(held), abandoned: false, waker: None }),
-            finished: Condvar::new(),
-        });
-        let mut completion = ptr::null_mut();
+        let shared = Arc::new(Shared { slot: UnsafeCell::new(Some(slot)), ending: Ending::of(held) });
         let context = Arc::into_raw(Arc::clone(&shared));
-        // SAFETY: a function of the type librbd asks for, a context that it gives back to it, a place for the handle.
-        let rc = unsafe {
-            sys::rbd_aio_create_completion(context.cast_mut().cast(), Some(finished::<S>), &mut completion)
-        };
         // SAFETY: nobody else has a pointer to the slot yet.
         let place = unsafe { &mut *shared.slot.get() }.as_mut().map_or(ptr::null_mut(), ptr::from_mut);
-        let submitted = check(rc).and_then(|_| check(submit(place, completion)));
+        let submitted = create(finished::<S>, context.cast_mut().cast())
+            .and_then(|completion| queued(submit(place, completion), completion));
         if let Err(errno) = submitted {
-            if !completion.is_null() {
-                // SAFETY: the operation was not queued, so librbd will not complete or touch it again.
-                unsafe { sys::rbd_aio_release(completion) };
-            }
             // SAFETY: the callback never runs, so the reference made by into_raw above is ours to take back.
             drop(unsafe { Arc::from_raw(context) });
             return Err(errno);
@@ -102,35 +80,20 @@ impl<S: Send + 'static> Aio<S> {
 
     /// Waits for the outcome, for `bound` at the most. After an overrun the operation goes on without us.
     pub(crate) fn wait(self, bound: Duration) -> Result<Taken<S>, Overrun> {
-        let started = Instant::now();
-        let mut state = lock(&self.shared.state);
-        loop {
-            if let Some(outcome) = state.outcome {
-                drop(state);
-                return self.take(outcome).ok_or(Overrun { waited: started.elapsed() });
-            }
-            let Some(left) = bound.checked_sub(started.elapsed()).filter(|left| !left.is_zero()) else {
-                return Err(Overrun { waited: started.elapsed() });
-            };
-            state = self.shared.finished.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
-        }
+        let outcome = self.shared.ending.wait(bound)?;
+        self.take(outcome).ok_or(Overrun { waited: Duration::ZERO })
     }
 
     /// The outcome, if it is there; otherwise `waker` is woken when it is. After `Ready` there is nothing more to be had.
     pub(crate) fn poll(&mut self, waker: &Waker) -> Poll<Taken<S>> {
-        let mut state = lock(&self.shared.state);
-        let Some(outcome) = state.outcome else {
-            if state.waker.as_ref().is_none_or(|known| !known.will_wake(waker)) {
-                state.waker = Some(waker.clone());
-            }
-            return Poll::Pending;
-        };
-        drop(state);
-        self.take(outcome).map_or(Poll::Pending, Poll::Ready)
+        match self.shared.ending.poll(waker) {
+            Some(outcome) => self.take(outcome).map_or(Poll::Pending, Poll::Ready),
+            None => Poll::Pending,
+        }
     }
 
     /// Takes the slot of an operation that is done; `None` the second time.
-    fn take(&self, outcome: Result<usize, Errno>) -> Option<Taken<S>> {
+    fn take(&self, outcome: Outcome) -> Option<Taken<S>> {
         // SAFETY: there is an outcome, so C is done with the slot; this value is the only one that takes from it.
         let slot = unsafe { &mut *self.shared.slot.get() }.take();
         slot.map(|slot| (outcome, slot))
@@ -138,22 +101,15 @@ impl<S: Send + 'static> Aio<S> {
 }
 
 /// What an operation returned, and what it left in its slot.
-pub(crate) type Taken<S> = (Result<usize, Errno>, S);
+pub(crate) type Taken<S> = (Outcome, S);
 
 impl<S: Send + 'static> Drop for Aio<S> {
     fn drop(&mut self) {
-        let done = {
-            let mut state = lock(&self.shared.state);
-            state.abandoned = true;
-            state.outcome.is_some()
-        };
+        let outcome = self.shared.ending.abandon();
         // Done, and not fetched: the callback may still hold the slot, and would drop it with what was opened in it, on librbd's thread.
-        if done {
-            // SAFETY: there is an outcome, so C is done with the slot; this value is the only one that takes from it.
-            let slot = unsafe { &mut *self.shared.slot.get() }.take();
-            if let Some(slot) = slot.filter(|_| mem::needs_drop::<S>()) {
-                bounded::detach(move || drop(slot));
-            }
+        let left = outcome.and_then(|outcome| self.take(outcome));
+        if let Some((_, slot)) = left.filter(|_| mem::needs_drop::<S>()) {
+            bounded::detach(move || drop(slot));
         }
     }
 }
@@ -168,31 +124,113 @@ impl<S: Send + 'static> fmt::Debug for Aio<S> {
 extern "C" fn finished<S: Send + 'static>(completion: sys::rbd_completion_t, context: *mut c_void) {
     // SAFETY: the context is the pointer that `start` made with Arc::into_raw; librbd calls back once.
     let shared = unsafe { Arc::from_raw(context.cast_const().cast::<Shared<S>>()) };
+    if let Some(held) = shared.ending.end(fired(completion)) {
+        let_go(held, shared);
+    }
+}
+
+/// Drops what an abandoned operation worked on, and its slot, elsewhere: closing an image waits for the very thread that this is called
+/// on, so the last reference must not be dropped on it.
+fn let_go(held: Option<Held>, shared: Held) {
+    bounded::detach(move || drop((held, shared)));
+}
+
+/// A completion that calls back with `context`.
+fn create(
+    callback: extern "C" fn(sys::rbd_completion_t, *mut c_void),
+    context: *mut c_void,
+) -> Result<sys::rbd_completion_t, Errno> {
+    let mut completion = ptr::null_mut();
+    // SAFETY: a function of the type librbd asks for, a context that it gives back to it, a place for the handle.
+    check(unsafe { sys::rbd_aio_create_completion(context, Some(callback), &mut completion) })?;
+    Ok(completion)
+}
+
+/// What became of submitting an operation.
+fn queued(rc: c_int, completion: sys::rbd_completion_t) -> Result<(), Errno> {
+    check(rc).map(drop).inspect_err(|_| {
+        // SAFETY: the operation was not queued, so librbd will not complete or touch it again.
+        unsafe { sys::rbd_aio_release(completion) };
+    })
+}
+
+/// The outcome of a completion that calls back, which is let go.
+fn fired(completion: sys::rbd_completion_t) -> Outcome {
     // SAFETY: the completion is live: it is released on the next line but one, and only there.
     let outcome = check_size(unsafe { sys::rbd_aio_get_return_value(completion) });
-    // SAFETY: the completion's own reference is dropped; librbd keeps one until this function has returned.
+    // SAFETY: the completion's own reference is dropped; librbd keeps one until the callback has returned.
     unsafe { sys::rbd_aio_release(completion) };
+    outcome
+}
 
-    let mut state = lock(&shared.state);
-    state.outcome = Some(outcome);
-    let (held, waker) = (state.held.take(), state.waker.take());
-    if state.abandoned {
-        drop(state);
-        // Closing an image waits for this very thread, so the last reference must not be dropped on it.
-        bounded::detach(move || drop((held, shared)));
-    } else {
+/// What an operation returned.
+type Outcome = Result<usize, Errno>;
+
+/// How an operation ends, whatever its slot is.
+struct Ending {
+    state: Mutex<State>,
+    finished: Condvar,
+}
+
+struct State {
+    outcome: Option<Outcome>,
+    /// What the operation works on, the image as a rule: kept alive until librbd has called back.
+    held: Option<Held>,
+    abandoned: bool,
+    /// Who is to be woken when it is done, where somebody polls.
+    waker: Option<Waker>,
+}
+
+impl Ending {
+    fn of(held: Held) -> Self {
+        let state = State { outcome: None, held: Some(held), abandoned: false, waker: None };
+        Self { state: Mutex::new(state), finished: Condvar::new() }
+    }
+
+    /// The outcome is there. Gives what the operation worked on to whoever has to let it go elsewhere, where nobody waits any more.
+    fn end(&self, outcome: Outcome) -> Option<Option<Held>> {
+        let mut state = self.lock();
+        state.outcome = Some(outcome);
+        let (held, waker) = (state.held.take(), state.waker.take());
+        if state.abandoned {
+            return Some(held);
+        }
         // Whoever waits or polls holds the image too, for longer than this operation, and cannot go on before it gets this lock: this
         // is never the last reference.
         drop(held);
         drop(state);
-        shared.finished.notify_all();
+        self.finished.notify_all();
         if let Some(waker) = waker {
             wake::wake(waker);
         }
+        None
     }
-}
 
-/// The state is plain data: a poisoned lock tells of a panic elsewhere, not of a broken state.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    fn wait(&self, bound: Duration) -> Result<Outcome, Overrun> {
+        let started = Instant::now();
+        let state = self.lock();
+        let waited = self.finished.wait_timeout_while(state, bound, |state| state.outcome.is_none());
+        let outcome = waited.unwrap_or_else(PoisonError::into_inner).0.outcome;
+        outcome.ok_or_else(|| Overrun { waited: started.elapsed() })
+    }
+
+    fn poll(&self, waker: &Waker) -> Option<Outcome> {
+        let mut state = self.lock();
+        if state.outcome.is_none() && state.waker.as_ref().is_none_or(|known| !known.will_wake(waker)) {
+            state.waker = Some(waker.clone());
+        }
+        state.outcome
+    }
+
+    /// Nobody waits any more.
+    fn abandon(&self) -> Option<Outcome> {
+        let mut state = self.lock();
+        state.abandoned = true;
+        state.outcome
+    }
+
+    /// The state is plain data: a poisoned lock tells of a panic elsewhere, not of a broken state.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
