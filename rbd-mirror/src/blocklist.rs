@@ -2,25 +2,28 @@
 
 use std::time::{Duration, SystemTime};
 
-use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::cluster::Cluster;
 use crate::error::{Error, Result};
 use crate::op::Op;
 
 /// A client that the cluster shuts out.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Blocklisted {
     /// Its address and nonce, `10.0.0.5:0/3714567890`. A nonce of 0 is every client of that address.
-    #[serde(rename = "addr")]
     pub address: String,
     /// Until when, as the monitor writes it: `2026-03-01T12:00:00.000000+0000`.
     pub until: String,
 }
 
 impl Blocklisted {
+    fn read(entry: &Value) -> Option<Self> {
+        let text = |name| entry.get(name).and_then(Value::as_str).map(str::to_owned);
+        Some(Self { address: text("addr")?, until: text("until")? })
+    }
+
     /// Whether it is shut out for so long from now, by this machine's clock; not where its time cannot be read.
     pub(crate) fn lasts(&self, at_least: Duration) -> bool {
         let end = seconds(&self.until).map(|seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds));
@@ -62,10 +65,13 @@ impl Cluster {
     pub fn blocklisted(&self) -> Result<Vec<Blocklisted>> {
         let reply = self.mon_command(&json!({"prefix": "osd blocklist ls", "format": "json"}))?;
         // Text may follow the list: the first value is all that is read.
-        let first = serde_json::Deserializer::from_slice(&reply.output).into_iter().next();
+        let first = serde_json::Deserializer::from_slice(&reply.output).into_iter::<Value>().next();
+        let listed = match first {
+            Some(Ok(Value::Array(listed))) => listed.iter().map(Blocklisted::read).collect(),
+            _ => None,
+        };
         let what = "the list of blocklisted clients";
-        let unreadable = || Error::Unreadable { op: Op::Blocklist, on: self.subject(), what };
-        first.and_then(std::result::Result::ok).ok_or_else(unreadable)
+        listed.ok_or_else(|| Error::Unreadable { op: Op::Blocklist, on: self.subject(), what })
     }
 
     /// Lets a client in again. Only after what it still had in flight can do no harm: a fenced writer that comes back writes.

@@ -17,11 +17,10 @@ use crate::version::Version;
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// An operation that did not do what it was asked. Shown, it says what, where, why and what to do next.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
     /// The state of the image, the pool or the peer forbids the operation. Nothing was changed.
-    #[error("{op} {on}: refused: {reason}{}", shown(*errno))]
     Refused {
         /// What was asked.
         op: Op,
@@ -34,7 +33,6 @@ pub enum Error {
     },
 
     /// There is no such thing (`ENOENT`).
-    #[error("{op} {on}: not found")]
     NotFound {
         /// What was asked.
         op: Op,
@@ -43,7 +41,6 @@ pub enum Error {
     },
 
     /// There is such a thing already (`EEXIST`).
-    #[error("{op} {on}: exists already")]
     AlreadyExists {
         /// What was asked.
         op: Op,
@@ -52,7 +49,6 @@ pub enum Error {
     },
 
     /// The cluster does not let this client do it (`EACCES`, or `EPERM` where no image's state explains it).
-    #[error("{op} {on}: not permitted{}: check the client's capabilities (`ceph auth get`)", shown(Some(*errno)))]
     NotPermitted {
         /// What was asked.
         op: Op,
@@ -63,7 +59,6 @@ pub enum Error {
     },
 
     /// The cluster did not answer within the limit that librados was given (`ETIMEDOUT`).
-    #[error("{op} {on}: the cluster does not answer (waited {})", seconds(*waited))]
     Unreachable {
         /// What was asked.
         op: Op,
@@ -75,10 +70,6 @@ pub enum Error {
 
     /// The call has not returned at its deadline. It goes on in the background and may still take effect: read the state
     /// again before doing anything else.
-    #[error(
-        "{op} {on}: in doubt: no answer within {}; it may still take effect, so read the state again before anything else",
-        seconds(*waited)
-    )]
     InDoubt {
         /// What was asked.
         op: Op,
@@ -89,7 +80,6 @@ pub enum Error {
     },
 
     /// A wait ended without what it waited for.
-    #[error("wait {on}: not {awaited} within {}; last seen: {last}", seconds(*waited))]
     TimedOut {
         /// What was awaited.
         awaited: &'static str,
@@ -102,7 +92,6 @@ pub enum Error {
     },
 
     /// A wait ended early: what was seen will not turn into what was awaited by itself.
-    #[error("wait {on}: cannot become {awaited} by itself: {seen}")]
     Hopeless {
         /// What was awaited.
         awaited: &'static str,
@@ -113,7 +102,6 @@ pub enum Error {
     },
 
     /// The caller's progress closure broke the operation off. What was done stays done; the operation can be repeated.
-    #[error("{op} {on}: stopped at {} of {} by its caller; it can be repeated", progress.done, progress.total)]
     Cancelled {
         /// What was asked.
         op: Op,
@@ -124,7 +112,6 @@ pub enum Error {
     },
 
     /// The operation was not begun: one before it failed, or the caller cancelled the rest.
-    #[error("{op} {on}: not begun: {}", if *cancelled { "cancelled by the caller" } else { "an operation before it failed" })]
     NotBegun {
         /// What was asked.
         op: Op,
@@ -135,7 +122,6 @@ pub enum Error {
     },
 
     /// The loaded librbd is too old.
-    #[error("{op}: needs librbd {needs}, and {have} is loaded")]
     Unsupported {
         /// What was asked.
         op: Op,
@@ -146,7 +132,6 @@ pub enum Error {
     },
 
     /// The caller's words cannot be given to Ceph.
-    #[error("{op} {on}: {what}")]
     InvalidInput {
         /// What was asked.
         op: Op,
@@ -157,7 +142,6 @@ pub enum Error {
     },
 
     /// Ceph answered something that this crate cannot read: a newer format, or a damaged object.
-    #[error("{op} {on}: cannot read {what}")]
     Unreadable {
         /// What was asked.
         op: Op,
@@ -168,7 +152,6 @@ pub enum Error {
     },
 
     /// A monitor or manager refused a command, with its own words.
-    #[error("{op} {on}: {words}{}", shown(Some(*errno)))]
     Command {
         /// What was asked.
         op: Op,
@@ -181,7 +164,6 @@ pub enum Error {
     },
 
     /// Any other errno, as the system has it.
-    #[error("{op} {on}: {errno}")]
     Os {
         /// What was asked.
         op: Op,
@@ -191,6 +173,56 @@ pub enum Error {
         errno: Errno,
     },
 }
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused { op, on, reason, errno } => {
+                write!(f, "{op} {on}: refused: {reason}{}", shown(*errno))
+            }
+            Self::NotFound { op, on } => write!(f, "{op} {on}: not found"),
+            Self::AlreadyExists { op, on } => write!(f, "{op} {on}: exists already"),
+            Self::NotPermitted { op, on, errno } => write!(
+                f,
+                "{op} {on}: not permitted{}: check the client's capabilities (`ceph auth get`)",
+                shown(Some(*errno))
+            ),
+            Self::Unreachable { op, on, waited } => {
+                write!(f, "{op} {on}: the cluster does not answer (waited {})", seconds(*waited))
+            }
+            Self::InDoubt { op, on, waited } => write!(
+                f,
+                "{op} {on}: in doubt: no answer within {}; it may still take effect, so read the state again before anything else",
+                seconds(*waited)
+            ),
+            Self::TimedOut { awaited, on, waited, last } => {
+                write!(f, "wait {on}: not {awaited} within {}; last seen: {last}", seconds(*waited))
+            }
+            Self::Hopeless { awaited, on, seen } => {
+                write!(f, "wait {on}: cannot become {awaited} by itself: {seen}")
+            }
+            Self::Cancelled { op, on, progress } => write!(
+                f,
+                "{op} {on}: stopped at {} of {} by its caller; it can be repeated",
+                progress.done, progress.total
+            ),
+            Self::NotBegun { op, on, cancelled } => write!(
+                f,
+                "{op} {on}: not begun: {}",
+                if *cancelled { "cancelled by the caller" } else { "an operation before it failed" }
+            ),
+            Self::Unsupported { op, needs, have } => {
+                write!(f, "{op}: needs librbd {needs}, and {have} is loaded")
+            }
+            Self::InvalidInput { op, on, what } => write!(f, "{op} {on}: {what}"),
+            Self::Unreadable { op, on, what } => write!(f, "{op} {on}: cannot read {what}"),
+            Self::Command { op, on, words, errno } => write!(f, "{op} {on}: {words}{}", shown(Some(*errno))),
+            Self::Os { op, on, errno } => write!(f, "{op} {on}: {errno}"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
 
 /// Why a wait gave up before its deadline.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,10 +3,8 @@
 //! The daemons register with the manager's service map (`service dump`) and report each pool's state there (`service status`,
 //! a JSON text within JSON). Needs the manager capability `allow r`, or both commands by name.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::error::{Error, Result};
@@ -134,27 +132,11 @@ impl Pool {
     }
 }
 
-/// What a daemon says of one pool.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct PoolReport {
-    callouts: BTreeMap<String, Callout>,
-    image_assigned_count: u64,
-    instance_id: String,
-    leader: bool,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Callout {
-    level: String,
-    text: String,
-}
-
 fn daemons(dump: &Value, status: &Value, pool_id: i64) -> Vec<Daemon> {
     let Some(listed) = dump.pointer("/services/rbd-mirror/daemons").and_then(Value::as_object) else {
         return Vec::new();
     };
+    let pool_id = pool_id.to_string();
     let daemon = |(service_id, entry): (&String, &Value)| {
         let text = |key: &str| {
             let field =
@@ -165,25 +147,27 @@ fn daemons(dump: &Value, status: &Value, pool_id: i64) -> Vec<Daemon> {
         entry.get("metadata")?;
         let report = status.get("rbd-mirror").and_then(|daemons| daemons.get(service_id));
         let report = report.and_then(|report| report.pointer("/status/json")).and_then(Value::as_str);
-        let pools: BTreeMap<String, PoolReport> =
-            report.and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default();
-        let pool = pools.get(&pool_id.to_string());
-        let callouts: Vec<&Callout> = pool.map(|pool| pool.callouts.values().collect()).unwrap_or_default();
-        let health = if pool.is_some() {
-            callouts.iter().map(|callout| level(&callout.level)).max().unwrap_or(Health::Ok)
-        } else {
-            Health::Warning
-        };
+        let pools = report.and_then(|json| serde_json::from_str::<Value>(json).ok());
+        let pool = pools.as_ref().and_then(|pools| pools.get(&pool_id));
+        let said = |key: &str| pool.and_then(|pool| pool.get(key));
+        let callouts = said("callouts").and_then(Value::as_object).into_iter().flat_map(|them| them.values());
+        let (mut health, mut words) = (if pool.is_some() { Health::Ok } else { Health::Warning }, Vec::new());
+        for callout in callouts {
+            let text = |key: &str| callout.get(key).and_then(Value::as_str).unwrap_or_default();
+            health = health.max(level(text("level")));
+            words.push(text("text").to_owned());
+        }
+        let instance_id = said("instance_id").and_then(Value::as_str).filter(|id| !id.is_empty());
         Some(Daemon {
             service_id: service_id.clone(),
-            instance_id: pool.map(|pool| pool.instance_id.clone()).filter(|id| !id.is_empty()),
+            instance_id: instance_id.map(str::to_owned),
             client_id: text("id"),
             hostname: text("hostname"),
             version: text("ceph_version_short"),
-            leader: pool.is_some_and(|pool| pool.leader),
+            leader: said("leader").and_then(Value::as_bool).unwrap_or_default(),
             health,
-            callouts: callouts.iter().map(|callout| callout.text.clone()).collect(),
-            images: pool.map(|pool| pool.image_assigned_count),
+            callouts: words,
+            images: pool.map(|_| said("image_assigned_count").and_then(Value::as_u64).unwrap_or_default()),
         })
     };
     listed.iter().filter_map(daemon).collect()

@@ -103,6 +103,7 @@ mod image;
 mod info;
 mod io;
 pub mod journal;
+mod json;
 pub mod lag;
 mod layout;
 mod long_call;

@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 use crate::call::{guarded, refused};
 use crate::errno::Errno;
 use crate::error::{Error, Result};
+use crate::json;
 use crate::mode::PoolMode;
 use crate::name::{MirrorUuid, PeerUuid};
 use crate::op::Op;
@@ -94,12 +95,6 @@ impl fmt::Display for Direction {
 #[derive(Clone)]
 pub struct BootstrapToken(Zeroizing<String>);
 
-#[derive(serde::Deserialize)]
-struct TokenFields {
-    fsid: String,
-    mon_host: String,
-}
-
 impl BootstrapToken {
     /// A token that came by another way, as text. It is read when it is imported.
     #[must_use]
@@ -116,18 +111,20 @@ impl BootstrapToken {
     /// The fsid of the cluster that made the token; `None` if it is no token.
     #[must_use]
     pub fn fsid(&self) -> Option<String> {
-        self.fields().map(|fields| fields.fsid)
+        self.fields().map(|[fsid, _]| fsid)
     }
 
     /// The monitors that the token names; `None` if it is no token.
     #[must_use]
     pub fn mon_host(&self) -> Option<String> {
-        self.fields().map(|fields| fields.mon_host)
+        self.fields().map(|[_, mon_host]| mon_host)
     }
 
-    fn fields(&self) -> Option<TokenFields> {
+    /// Of what the token holds, the key is passed over: no copy of it is made.
+    fn fields(&self) -> Option<[String; 2]> {
         let json = Zeroizing::new(STANDARD.decode(self.0.as_bytes()).ok()?);
-        serde_json::from_slice(&json).ok()
+        let [fsid, mon_host] = json::fields(&json, ["fsid", "mon_host"]).ok()?;
+        Some([fsid.text()?, mon_host.text()?])
     }
 }
 

@@ -16,13 +16,10 @@
 //! # }
 //! ```
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::call::refused;
@@ -173,9 +170,16 @@ impl FromStr for Interval {
 }
 
 /// A text that is no interval or time of day.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not an interval or a time of day as the manager writes them")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unknown;
+
+impl fmt::Display for Unknown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not an interval or a time of day as the manager writes them")
+    }
+}
+
+impl std::error::Error for Unknown {}
 
 /// The time of day from which intervals are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -310,8 +314,9 @@ impl Cluster {
     ///
     /// Similar to: `rbd mirror snapshot schedule list --recursive`
     pub fn snapshot_schedules(&self, level: &Level) -> Result<Vec<Scheduled>> {
-        let levels: BTreeMap<String, RawLevel> = self.schedule_answer("list", level)?;
-        levels.into_values().map(|raw| raw.read().ok_or_else(|| self.unreadable_schedule())).collect()
+        let answer = self.schedule_command("list", level, None)?;
+        let levels = answer.as_object().and_then(|levels| levels.values().map(Scheduled::read).collect());
+        levels.ok_or_else(|| self.unreadable_schedule())
     }
 
     /// When the next snapshot of each image of a level is due. An image that has just got its schedule may be missing for a minute.
@@ -321,14 +326,10 @@ impl Cluster {
     ///
     /// Similar to: `rbd mirror snapshot schedule status`
     pub fn snapshot_schedule_status(&self, level: &Level) -> Result<Vec<NextSnapshot>> {
-        let status: RawStatus = self.schedule_answer("status", level)?;
-        let next = |raw: RawNext| NextSnapshot { image: raw.image, at: raw.schedule_time };
-        Ok(status.scheduled_images.into_iter().map(next).collect())
-    }
-
-    fn schedule_answer<T: DeserializeOwned>(&self, verb: &str, level: &Level) -> Result<T> {
-        let answer = self.schedule_command(verb, level, None)?;
-        serde_json::from_value(answer).map_err(|_| self.unreadable_schedule())
+        let answer = self.schedule_command("status", level, None)?;
+        let images = answer.get("scheduled_images").and_then(Value::as_array);
+        let next = images.and_then(|images| images.iter().map(NextSnapshot::read).collect());
+        next.ok_or_else(|| self.unreadable_schedule())
     }
 
     fn schedule_command(&self, verb: &str, level: &Level, schedule: Option<Schedule>) -> Result<Value> {
@@ -391,43 +392,38 @@ fn explain(op: Op, error: Error) -> Error {
     }
 }
 
-#[derive(Deserialize)]
-struct RawLevel {
-    name: String,
-    schedule: Vec<RawSchedule>,
+// As the manager writes them; `None` for what a newer one may write instead.
+
+impl Scheduled {
+    fn read(entry: &Value) -> Option<Self> {
+        let schedules =
+            entry.get("schedule")?.as_array()?.iter().map(Schedule::read).collect::<Option<_>>()?;
+        Some(Self { level: Level::from_text(entry.get("name")?.as_str()?), schedules })
+    }
 }
 
-#[derive(Deserialize)]
-struct RawSchedule {
-    interval: String,
-    start_time: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct RawStatus {
-    scheduled_images: Vec<RawNext>,
-}
-
-#[derive(Deserialize)]
-struct RawNext {
-    schedule_time: String,
-    image: String,
-}
-
-impl RawLevel {
-    fn read(self) -> Option<Scheduled> {
-        let schedule = |raw: RawSchedule| {
-            let start = raw.start_time.map(|text| text.parse()).transpose().ok()?;
-            Some(Schedule { interval: raw.interval.parse().ok()?, start })
+impl Schedule {
+    fn read(entry: &Value) -> Option<Self> {
+        let start = match entry.get("start_time") {
+            None | Some(Value::Null) => None,
+            Some(start) => Some(start.as_str()?.parse().ok()?),
         };
-        let schedules = self.schedule.into_iter().map(schedule).collect::<Option<_>>()?;
-        Some(Scheduled { level: Level::from_text(&self.name), schedules })
+        Some(Self { interval: entry.get("interval")?.as_str()?.parse().ok()?, start })
+    }
+}
+
+impl NextSnapshot {
+    fn read(entry: &Value) -> Option<Self> {
+        let text = |name| entry.get(name).and_then(Value::as_str).map(str::to_owned);
+        Some(Self { image: text("image")?, at: text("schedule_time")? })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Interval, Level, RawLevel, StartTime, explain};
+    use serde_json::{Value, json};
+
+    use super::{Interval, Level, Scheduled, StartTime, explain};
     use crate::errno::Errno;
     use crate::error::Error;
     use crate::name::Subject;
@@ -469,12 +465,18 @@ mod tests {
 
     #[test]
     fn what_a_newer_manager_writes_is_unreadable_and_not_wrong() {
-        let level = |interval: &str| RawLevel {
-            name: "one/".to_owned(),
-            schedule: vec![super::RawSchedule { interval: interval.to_owned(), start_time: None }],
+        let level = |interval: &str, start: Value| {
+            let schedule = json!([{"interval": interval, "start_time": start}]);
+            Scheduled::read(&json!({"name": "one/", "schedule": schedule}))
         };
-        assert!(level("1h").read().is_some());
-        assert!(level("every full moon").read().is_none());
+        assert!(level("1h", Value::Null).is_some());
+        assert_eq!(
+            level("1h", json!("14:00:00")).unwrap().schedules[0].to_string(),
+            "every 1h starting at 14:00:00"
+        );
+        assert!(level("every full moon", Value::Null).is_none());
+        assert!(level("1h", json!(14)).is_none());
+        assert!(Scheduled::read(&json!({"name": "one/"})).is_none());
     }
 
     #[test]

@@ -11,9 +11,8 @@
 
 use std::fmt;
 
-use serde::Deserialize;
-
 use crate::journal::Position;
+use crate::json;
 
 /// The text of a status.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,64 +57,46 @@ pub enum Meaning {
 }
 
 /// How a replay in journal mode is getting on.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
-#[serde(default)]
 pub struct JournalReplay {
     /// The last position that the primary had committed when the daemon looked.
-    #[serde(deserialize_with = "position")]
     pub primary_position: Option<Position>,
     /// The last position that the replica has committed. It may be ahead of the primary's.
-    #[serde(deserialize_with = "position")]
     pub non_primary_position: Option<Position>,
     /// Entries between the two. Zero means that nothing is known to be missing, not that nothing is. Negative in old releases.
-    #[serde(deserialize_with = "integer")]
     pub entries_behind_primary: Option<i64>,
     /// The speed of the replay.
-    #[serde(deserialize_with = "number")]
     pub bytes_per_second: Option<f64>,
     /// The speed of the replay.
-    #[serde(deserialize_with = "number")]
     pub entries_per_second: Option<f64>,
     /// An estimate, only while behind and moving. A number that makes no sense (librbd divides by almost zero) is `None`.
-    #[serde(deserialize_with = "seconds")]
     pub seconds_until_synced: Option<u64>,
 }
 
 /// How a replica in snapshot mode is getting on.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
-#[serde(default)]
 pub struct SnapshotReplay {
     /// Whether a snapshot is being fetched.
-    #[serde(deserialize_with = "text")]
     pub replay_state: Option<String>,
     /// When the primary's newest snapshot was taken, by the primary's clock, in Unix seconds.
-    #[serde(deserialize_with = "integer")]
     pub remote_snapshot_timestamp: Option<i64>,
     /// When the newest snapshot that is complete here was taken, by the primary's clock, in Unix seconds.
-    #[serde(deserialize_with = "integer")]
     pub local_snapshot_timestamp: Option<i64>,
     /// When the primary's newest snapshot was taken, while one is fetched (not necessarily that one), in Unix seconds.
-    #[serde(deserialize_with = "integer")]
     pub syncing_snapshot_timestamp: Option<i64>,
     /// How much of the snapshot is here, in percent.
-    #[serde(deserialize_with = "number")]
     pub syncing_percent: Option<f64>,
     /// The speed of the transfer.
-    #[serde(deserialize_with = "number")]
     pub bytes_per_second: Option<f64>,
     /// The mean size of a snapshot's difference.
-    #[serde(deserialize_with = "number")]
     pub bytes_per_snapshot: Option<f64>,
     /// The size of the last snapshot's difference.
-    #[serde(deserialize_with = "integer")]
     pub last_snapshot_bytes: Option<i64>,
     /// How long the last snapshot took.
-    #[serde(deserialize_with = "seconds")]
     pub last_snapshot_sync_seconds: Option<u64>,
     /// An estimate, while one is fetched.
-    #[serde(deserialize_with = "seconds")]
     pub seconds_until_synced: Option<u64>,
 }
 
@@ -185,11 +166,64 @@ fn replay(detail: &str) -> Meaning {
     // The two modes have no key in common that is always there: the one of snapshot mode decides.
     let snapshot = detail.contains("\"replay_state\"");
     let read = if snapshot {
-        serde_json::from_str(detail).map(Meaning::Snapshot)
+        SnapshotReplay::read(detail).map(Meaning::Snapshot)
     } else {
-        serde_json::from_str(detail).map(Meaning::Journal)
+        JournalReplay::read(detail).map(Meaning::Journal)
     };
     read.unwrap_or(Meaning::Other)
+}
+
+impl JournalReplay {
+    fn read(json: &str) -> Result<Self, serde_json::Error> {
+        let names = [
+            "primary_position",
+            "non_primary_position",
+            "entries_behind_primary",
+            "bytes_per_second",
+            "entries_per_second",
+            "seconds_until_synced",
+        ];
+        let [primary, non_primary, behind, bytes, entries, left] = json::fields(json.as_bytes(), names)?;
+        Ok(Self {
+            primary_position: primary.position(),
+            non_primary_position: non_primary.position(),
+            entries_behind_primary: behind.integer(),
+            bytes_per_second: bytes.number(),
+            entries_per_second: entries.number(),
+            seconds_until_synced: left.seconds(),
+        })
+    }
+}
+
+impl SnapshotReplay {
+    fn read(json: &str) -> Result<Self, serde_json::Error> {
+        let names = [
+            "replay_state",
+            "remote_snapshot_timestamp",
+            "local_snapshot_timestamp",
+            "syncing_snapshot_timestamp",
+            "syncing_percent",
+            "bytes_per_second",
+            "bytes_per_snapshot",
+            "last_snapshot_bytes",
+            "last_snapshot_sync_seconds",
+            "seconds_until_synced",
+        ];
+        let [state, remote, local, syncing, percent, speed, mean, last, took, left] =
+            json::fields(json.as_bytes(), names)?;
+        Ok(Self {
+            replay_state: state.text(),
+            remote_snapshot_timestamp: remote.integer(),
+            local_snapshot_timestamp: local.integer(),
+            syncing_snapshot_timestamp: syncing.integer(),
+            syncing_percent: percent.number(),
+            bytes_per_second: speed.number(),
+            bytes_per_snapshot: mean.number(),
+            last_snapshot_bytes: last.integer(),
+            last_snapshot_sync_seconds: took.seconds(),
+            seconds_until_synced: left.seconds(),
+        })
+    }
 }
 
 /// The texts of rbd-mirror, as in tools/rbd_mirror/ImageReplayer.cc and its bootstrap requests, Ceph 10 to 20.
@@ -235,10 +269,6 @@ fn legacy_position(inside: &str) -> Option<Position> {
     };
     Some(Position { tag_tid: field("tag_tid")?, entry_tid: field("entry_tid")? })
 }
-
-use lenient::{integer, number, position, seconds, text};
-
-mod lenient;
 
 #[cfg(test)]
 mod tests;
