@@ -6,15 +6,16 @@
 
 use std::any::Any;
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::queue::Queue;
+
 pub(crate) type Job = Box<dyn FnOnce() + Send>;
 
 /// Workers that wait for a job. More than this many idle ones end themselves.
-static IDLE: Mutex<Vec<Sender<Job>>> = Mutex::new(Vec::new());
+static IDLE: Mutex<Vec<Arc<Queue<Job>>>> = Mutex::new(Vec::new());
 
 const IDLE_MAX: usize = 32;
 
@@ -36,6 +37,10 @@ pub(crate) enum NoAnswer {
 /// What a job answers, whatever its type. All that is done for a job is so compiled once, and not once for each of the hundred calls.
 pub(crate) type Answer = Box<dyn Any + Send>;
 
+pub(crate) fn answer<T: Send + 'static>(value: T) -> Answer {
+    Box::new(value)
+}
+
 /// The answer as the type that its job gave it.
 pub(crate) fn revealed<T: 'static>(answer: Answer) -> T {
     match answer.downcast() {
@@ -49,7 +54,7 @@ pub(crate) fn run<T: Send + 'static>(
     bound: Duration,
     job: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, NoAnswer> {
-    run_erased(bound, Box::new(move || Box::new(job()))).map(revealed)
+    run_erased(bound, Box::new(move || answer(job()))).map(revealed)
 }
 
 fn run_erased(bound: Duration, job: Box<dyn FnOnce() -> Answer + Send>) -> Result<Answer, NoAnswer> {
@@ -116,36 +121,32 @@ fn leak(job: Job) {
 }
 
 /// Gives `job` to an idle worker or to a new one; gives it back when there is none.
-fn post(mut job: Job) -> Result<(), Job> {
-    while let Some(worker) = idle().pop() {
-        match worker.send(job) {
-            Ok(()) => return Ok(()),
-            // That worker has ended: its job comes back.
-            Err(mpsc::SendError(returned)) => job = returned,
-        }
+fn post(job: Job) -> Result<(), Job> {
+    if let Some(worker) = idle().pop() {
+        return worker.push(job);
     }
-    let (sender, jobs) = mpsc::channel::<Job>();
-    let worker = {
-        let sender = sender.clone();
-        move || loop {
-            let Ok(job) = jobs.recv() else { return };
-            let _ = panic::catch_unwind(AssertUnwindSafe(job));
-            {
-                let mut idle = idle();
-                if idle.len() >= IDLE_MAX {
-                    return;
-                }
-                idle.push(sender.clone());
-            }
-        }
-    };
-    match thread::Builder::new().name("rbd-mirror-call".to_owned()).spawn(worker) {
-        Ok(_) => sender.send(job).map_err(|mpsc::SendError(job)| job),
-        Err(_) => Err(job),
+    let jobs = Arc::new(Queue::new());
+    jobs.push(job)?;
+    let worker = Arc::clone(&jobs);
+    match thread::Builder::new().name("rbd-mirror-call".to_owned()).spawn(move || work(&worker)) {
+        Ok(_) => Ok(()),
+        Err(_) => jobs.pop().map_or(Ok(()), Err),
     }
 }
 
-fn idle() -> MutexGuard<'static, Vec<Sender<Job>>> {
+/// What a worker does: one job after the other, and none more once there are enough who wait for one.
+fn work(jobs: &Arc<Queue<Job>>) {
+    while let Some(job) = jobs.pop() {
+        let _ = panic::catch_unwind(AssertUnwindSafe(job));
+        let mut idle = idle();
+        if idle.len() >= IDLE_MAX {
+            return;
+        }
+        idle.push(Arc::clone(jobs));
+    }
+}
+
+fn idle() -> MutexGuard<'static, Vec<Arc<Queue<Job>>>> {
     IDLE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::bounded::{self, Answer, NoAnswer, Overrun};
+use crate::bounded::{self, Answer, NoAnswer, Overrun, answer};
 use crate::errno::Errno;
 use crate::error::Error;
 use crate::name::Subject;
@@ -81,7 +81,7 @@ pub(crate) type Job<H> = Box<dyn FnOnce(&H) -> Result<Answer, Errno> + Send>;
 pub(crate) fn erased<H, T: Send + 'static>(
     job: impl FnOnce(&H) -> Result<T, Errno> + Send + 'static,
 ) -> Job<H> {
-    Box::new(move |handle| Ok(Box::new(job(handle)?)))
+    Box::new(move |handle| job(handle).map(answer))
 }
 
 /// Makes a call on a handle, which it keeps alive, and waits for it for `bound` at the most.

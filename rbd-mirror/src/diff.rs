@@ -2,16 +2,16 @@
 
 use std::ops::ControlFlow;
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::Arc;
 use std::time::Instant;
 
 use crate::bounded::{self, Overrun};
 use crate::call::Failure;
-use crate::errno::Errno;
 use crate::error::{Error, Result};
 use crate::image::Image;
 use crate::op::Op;
 use crate::progress::Progress;
+use crate::queue::{Nothing, Queue};
 use crate::raw::copy::RawDiff;
 
 /// A part of an image that differs from a snapshot, or from nothing at all.
@@ -81,20 +81,21 @@ impl Image {
             whole_objects: options.whole_objects,
         };
         let raw = self.raw().map_err(|errno| self.error(op, errno.into()))?;
-        let (tell, told) = mpsc::sync_channel(AHEAD);
-        let (answer, answers) = mpsc::sync_channel(1);
+        let (told, answer) = (Listener(Arc::new(Queue::with_room(AHEAD))), Arc::new(Queue::new()));
+        let (tell, answered) = (Arc::clone(&told.0), Arc::clone(&answer));
         bounded::detach(move || {
             // Once nobody listens any more, librbd is told to stop.
-            let found = |offset, length, exists| tell.send(Extent { offset, length, exists }).is_ok();
+            let found = |offset, length, exists| tell.push(Extent { offset, length, exists }).is_ok();
             let outcome = raw.diff(&asked, &found);
-            drop((raw, tell));
-            let _ = answer.send(outcome);
+            drop(raw);
+            tell.close();
+            let _ = answered.push(outcome);
         });
 
         let (mut done, mut stopped, mut panicked) = (options.offset, false, None);
         let mut heard = Instant::now();
         loop {
-            match told.recv_timeout(self.bound().saturating_sub(heard.elapsed())) {
+            match told.0.pop_within(self.bound().saturating_sub(heard.elapsed())) {
                 Ok(extent) => {
                     done = extent.offset;
                     match panic::catch_unwind(AssertUnwindSafe(|| each(extent))) {
@@ -106,15 +107,15 @@ impl Image {
                         break;
                     }
                 }
-                Err(RecvTimeoutError::Disconnected) => break,
-                Err(RecvTimeoutError::Timeout) => {
+                Err(Nothing::Ever) => break,
+                Err(Nothing::Yet) => {
                     let failure = Failure::Overrun(Overrun { waited: heard.elapsed() });
                     return Err(self.error(op, failure));
                 }
             }
         }
         drop(told);
-        let outcome = answers.recv_timeout(self.bound());
+        let outcome = answer.pop_within(self.bound());
         if let Some(payload) = panicked {
             panic::resume_unwind(payload);
         }
@@ -125,9 +126,17 @@ impl Image {
         let failure = match outcome {
             Ok(Ok(())) => return Ok(()),
             Ok(Err(errno)) => Failure::Errno(errno),
-            Err(RecvTimeoutError::Timeout) => Failure::Overrun(Overrun { waited: heard.elapsed() }),
-            Err(RecvTimeoutError::Disconnected) => Failure::Errno(Errno::EAGAIN),
+            Err(_) => Failure::Overrun(Overrun { waited: heard.elapsed() }),
         };
         Err(self.error(op, failure))
+    }
+}
+
+/// Who hears of the parts; closes the queue when dropped.
+struct Listener(Arc<Queue<Extent>>);
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.0.close();
     }
 }

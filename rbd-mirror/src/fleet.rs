@@ -41,6 +41,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use crate::bounded::{Answer, answer};
 use crate::call::Failure;
 use crate::enable::Disable;
 use crate::error::{Error, Result};
@@ -57,8 +58,10 @@ use crate::role::Role;
 use crate::status::ImageStatus;
 
 mod outcomes;
+mod running;
 
 pub use outcomes::{Counts, Outcomes};
+use running::{Begin, Running};
 
 /// A set of images of one pool.
 #[derive(Clone, Debug)]
@@ -169,7 +172,11 @@ const FLATTENS_AT_ONCE: usize = 8;
 /// From so many on, the pool's directory is read as a whole to find them.
 const DIRECTORY_FROM: usize = 8;
 
-type Job<T> = Pin<Box<dyn Future<Output = Result<T>> + Send>>;
+/// An operation on one image, whatever it answers: [`Outcomes`] knows the type.
+type Job = Pin<Box<dyn Future<Output = Result<Answer>> + Send>>;
+
+/// An operation on an open image, which it gives back.
+type Verb = Box<dyn Fn(Image) -> Pin<Box<dyn Future<Output = (Image, Result<Answer>)> + Send>> + Send + Sync>;
 
 impl Fleet {
     /// These images of the pool.
@@ -346,16 +353,17 @@ impl Fleet {
         at_once: usize,
         job: impl Fn(&Pool, &Target) -> Result<T> + Send + Sync + 'static,
     ) -> Outcomes<T> {
-        let (pool, job) = (self.pool.clone(), Arc::new(job));
-        self.begin(op, at_once, move |target| -> Job<T> {
+        let job = Arc::new(job);
+        let (pool, bound) = (self.pool.clone(), self.pool.bound());
+        let begin = move |target: Target| -> Job {
             let (pool, job) = (pool.clone(), Arc::clone(&job));
+            let on = subject(&pool, &target);
             Box::pin(async move {
-                let on = subject(&pool, &target);
-                let bound = pool.bound();
-                let done = on_worker(move || job(&pool, &target)).await;
+                let done = on_worker(move || job(&pool, &target).map(answer)).await;
                 done.map_err(|errno| Failure::Errno(errno).plain(op, on, bound))?
             })
-        })
+        };
+        Outcomes::of(self.begin(op, at_once, Box::new(begin)))
     }
 
     /// Opens each image, does something with it, and closes it, all by completions.
@@ -368,9 +376,20 @@ impl Fleet {
     where
         F: Future<Output = (Image, Result<T>)> + Send + 'static,
     {
-        let ids = Ids::of(&self.pool, &self.images);
-        let (pool, verb, ids) = (self.pool.clone(), Arc::new(verb), Arc::new(ids));
-        self.begin(op, AIO_AT_ONCE, move |target| -> Job<T> {
+        let verb: Verb = Box::new(move |image| {
+            let doing = verb(image);
+            Box::pin(async move {
+                let (image, done) = doing.await;
+                (image, done.map(answer))
+            })
+        });
+        Outcomes::of(self.opened_for(op, access, verb))
+    }
+
+    fn opened_for(self, op: Op, access: Access, verb: Verb) -> Running {
+        let ids = Arc::new(Ids::of(&self.pool, &self.images));
+        let (pool, verb) = (self.pool.clone(), Arc::new(verb));
+        let begin = move |target: Target| -> Job {
             let (pool, verb, access, ids) =
                 (pool.clone(), Arc::clone(&verb), access.clone(), Arc::clone(&ids));
             Box::pin(async move {
@@ -390,18 +409,14 @@ impl Fleet {
                 }
                 done
             })
-        })
+        };
+        self.begin(op, AIO_AT_ONCE, Box::new(begin))
     }
 
-    fn begin<T: Send + 'static>(
-        self,
-        op: Op,
-        at_once: usize,
-        job: impl Fn(Target) -> Job<T> + Send + 'static,
-    ) -> Outcomes<T> {
+    fn begin(self, op: Op, at_once: usize, begin: Begin) -> Running {
         let at_once = self.at_once.unwrap_or(at_once);
         let images = VecDeque::from(self.images);
-        Outcomes::new(op, self.pool, images, at_once, self.stop_on_error, self.cancel, Box::new(job))
+        Running::new(op, self.pool, images, at_once, self.stop_on_error, self.cancel, begin)
     }
 }
 

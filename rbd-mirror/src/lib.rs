@@ -122,6 +122,7 @@ mod pending;
 mod pool;
 mod progress;
 mod promote;
+mod queue;
 mod raw;
 mod refusal;
 mod resync;

@@ -1,7 +1,7 @@
 //! Calls into C that go on for long and report: on a worker thread, told of on the caller's.
 
 use std::ops::ControlFlow;
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crate::bounded;
@@ -40,14 +40,13 @@ pub(crate) fn run(
     mut progress: impl FnMut(Progress) -> ControlFlow<()>,
     job: impl FnOnce(&Rendezvous) -> Result<(), Errno> + Send + 'static,
 ) -> Result<(), Stopped> {
-    let rendezvous = Arc::new(Rendezvous::default());
-    let (answer, answers) = mpsc::sync_channel(1);
+    let (rendezvous, answer) = (Arc::new(Rendezvous::default()), Arc::new(OnceLock::new()));
     {
-        let rendezvous = Arc::clone(&rendezvous);
+        let (rendezvous, answer) = (Arc::clone(&rendezvous), Arc::clone(&answer));
         bounded::detach(move || {
             // The handles in the job are let go with it: whoever hears the answer may close them at once.
             let outcome = job(&rendezvous);
-            let _ = answer.send(outcome);
+            let _ = answer.set(outcome);
             rendezvous.returned();
         });
     }
@@ -60,8 +59,7 @@ pub(crate) fn run(
     });
     let outcome = attended
         .map_err(Failure::from)
-        .and_then(|()| answers.recv().map_err(|mpsc::RecvError| Failure::Errno(Errno::EAGAIN)))
-        .and_then(|outcome| outcome.map_err(Failure::from));
+        .and_then(|()| answer.get().copied().unwrap_or(Err(Errno::EAGAIN)).map_err(Failure::from));
     if outcome.is_ok() && !stopped && last.done < last.total {
         let _ = progress(Progress { done: last.total, total: last.total });
     }

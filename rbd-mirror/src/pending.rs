@@ -11,7 +11,7 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::bounded::{self, Overrun};
+use crate::bounded::{self, Answer, Overrun, answer, revealed};
 use crate::call::Failure;
 use crate::errno::Errno;
 use crate::raw::completion::{Aio, Taken};
@@ -54,6 +54,10 @@ impl<S: Send + 'static> Future for Running<S> {
 pub(crate) async fn on_worker<T: Send + 'static>(
     job: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Errno> {
+    begin_on_worker(Box::new(move || answer(job())))?.await.map(revealed)
+}
+
+fn begin_on_worker(job: Box<dyn FnOnce() -> Answer + Send>) -> Result<OnWorker, Errno> {
     let place = Arc::new(Mutex::new(Place { answer: None, waker: None }));
     let filled = Arc::clone(&place);
     let made = bounded::hand_over(Box::new(move || {
@@ -69,31 +73,29 @@ pub(crate) async fn on_worker<T: Send + 'static>(
             waker.wake();
         }
     }));
-    if !made {
-        return Err(Errno::EAGAIN);
-    }
-    match (OnWorker { place }).await {
-        Ok(value) => Ok(value),
-        Err(panic) => panic::resume_unwind(panic),
-    }
+    if made { Ok(OnWorker { place }) } else { Err(Errno::EAGAIN) }
 }
 
-struct Place<T> {
-    answer: Option<thread::Result<T>>,
+struct Place {
+    answer: Option<thread::Result<Answer>>,
     waker: Option<Waker>,
 }
 
-struct OnWorker<T> {
-    place: Arc<Mutex<Place<T>>>,
+struct OnWorker {
+    place: Arc<Mutex<Place>>,
 }
 
-impl<T> Future for OnWorker<T> {
-    type Output = thread::Result<T>;
+impl Future for OnWorker {
+    type Output = Result<Answer, Errno>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let mut place = lock(&self.place);
         match place.answer.take() {
-            Some(answer) => Poll::Ready(answer),
+            Some(Ok(answer)) => Poll::Ready(Ok(answer)),
+            Some(Err(panic)) => {
+                drop(place);
+                panic::resume_unwind(panic)
+            }
             None => {
                 place.waker = Some(context.waker().clone());
                 Poll::Pending
@@ -103,6 +105,6 @@ impl<T> Future for OnWorker<T> {
 }
 
 /// Plain data: a poisoned lock tells of a panic elsewhere.
-fn lock<T>(place: &Mutex<Place<T>>) -> MutexGuard<'_, Place<T>> {
+fn lock(place: &Mutex<Place>) -> MutexGuard<'_, Place> {
     place.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 use crate::error::{Error, Result};
 use crate::health::Health;
 use crate::mirrored::MirroredImage;
-use crate::mode::{MirrorImageMode, PoolMode};
+use crate::mode::PoolMode;
 use crate::name::GlobalImageId;
 use crate::pair::{Broken, Pair, Side};
 use crate::pool::Pool;
@@ -141,14 +141,9 @@ pub fn survey(here: &Pool, there: &Pool) -> Result<Vec<Finding>> {
     for (at, pool, other) in [(Side::Here, here, there), (Side::There, there, here)] {
         look_at_pool(at, pool, other, &mut findings)?;
     }
-    let (ours, theirs) = (Images::of(here)?, Images::of(there)?);
     let pair = Pair::new(here, there);
-    let all: BTreeMap<&GlobalImageId, ()> =
-        ours.by_id.keys().chain(theirs.by_id.keys()).map(|id| (id, ())).collect();
-    for id in all.into_keys() {
-        let name = ours.name(id).or_else(|| theirs.name(id)).unwrap_or_default().to_owned();
-        let image = Named { id: id.clone(), name };
-        match look_at_image(&pair, &image, &ours, &theirs, &mut findings) {
+    for (id, found) in found(here, there)? {
+        match look_at_image(&pair, &Named { name: found.name(), id }, &found, &mut findings) {
             // It went away since it was listed, as in a resync: nothing is known of it any more.
             Err(Error::NotFound { .. }) => {}
             looked => looked?,
@@ -188,83 +183,82 @@ fn look_at_pool(at: Side, pool: &Pool, other: &Pool, findings: &mut Vec<Finding>
     Ok(())
 }
 
-/// The mirrored images of one site, and what its daemon says of them.
-struct Images {
-    by_id: BTreeMap<GlobalImageId, (MirroredImage, Option<ImageStatus>)>,
+/// What is found of an image at each site.
+#[derive(Default)]
+struct Found {
+    here: Option<Copy>,
+    there: Option<Copy>,
 }
 
-impl Images {
-    fn of(pool: &Pool) -> Result<Self> {
-        let mut statuses = BTreeMap::new();
-        for status in pool.statuses() {
-            let status = status?;
-            if let Some(id) = status.id.clone() {
-                statuses.insert(id, status);
-            }
+/// An image at one site, and what its daemon says of it.
+struct Copy {
+    image: MirroredImage,
+    status: Option<ImageStatus>,
+}
+
+impl Found {
+    fn at(&mut self, side: Side) -> &mut Option<Copy> {
+        match side {
+            Side::Here => &mut self.here,
+            Side::There => &mut self.there,
         }
-        let mut by_id = BTreeMap::new();
+    }
+
+    /// Its name; empty where no daemon has told.
+    fn name(&self) -> String {
+        let told = [&self.here, &self.there].into_iter().flatten().find_map(|copy| copy.status.as_ref());
+        told.map(|status| status.name.clone()).unwrap_or_default()
+    }
+}
+
+fn found(here: &Pool, there: &Pool) -> Result<BTreeMap<GlobalImageId, Found>> {
+    let mut all: BTreeMap<GlobalImageId, Found> = BTreeMap::new();
+    for (side, pool) in [(Side::Here, here), (Side::There, there)] {
         for image in pool.mirrored(None) {
             let image = image?;
             if let Some(id) = image.role.id().cloned() {
-                let status = statuses.remove(&id);
-                by_id.insert(id, (image, status));
+                *all.entry(id).or_default().at(side) = Some(Copy { image, status: None });
             }
         }
-        Ok(Self { by_id })
+        for status in pool.statuses() {
+            let status = status?;
+            let copy = status.id.as_ref().and_then(|id| all.get_mut(id)?.at(side).as_mut());
+            if let Some(copy) = copy {
+                copy.status = Some(status);
+            }
+        }
     }
-
-    fn role(&self, id: &GlobalImageId) -> Option<&Role> {
-        self.by_id.get(id).map(|(image, _)| &image.role)
-    }
-
-    fn mode(&self, id: &GlobalImageId) -> Option<MirrorImageMode> {
-        self.by_id.get(id).map(|(image, _)| image.mode)
-    }
-
-    fn status(&self, id: &GlobalImageId) -> Option<&ImageStatus> {
-        self.by_id.get(id).and_then(|(_, status)| status.as_ref())
-    }
-
-    fn name(&self, id: &GlobalImageId) -> Option<&str> {
-        self.status(id).map(|status| status.name.as_str())
-    }
+    Ok(all)
 }
 
-fn look_at_image(
-    pair: &Pair,
-    image: &Named,
-    ours: &Images,
-    theirs: &Images,
-    findings: &mut Vec<Finding>,
-) -> Result<()> {
+fn look_at_image(pair: &Pair, image: &Named, found: &Found, findings: &mut Vec<Finding>) -> Result<()> {
     let id = &image.id;
     let named = || image.clone();
-    let sides = [(Side::Here, ours, theirs), (Side::There, theirs, ours)];
-    match (ours.role(id), theirs.role(id)) {
-        (Some(Role::Primary(_)), Some(Role::Primary(_))) => findings.push(Finding::TwoPrimaries(named())),
-        (Some(Role::NonPrimary(_)), Some(Role::NonPrimary(_))) => findings.push(Finding::NoPrimary(named())),
-        _ => {}
+    if let (Some(ours), Some(theirs)) = (&found.here, &found.there) {
+        match (&ours.image.role, &theirs.image.role) {
+            (Role::Primary(_), Role::Primary(_)) => findings.push(Finding::TwoPrimaries(named())),
+            (Role::NonPrimary(_), Role::NonPrimary(_)) => findings.push(Finding::NoPrimary(named())),
+            _ => {}
+        }
+        if ours.image.mode != theirs.image.mode {
+            findings.push(Finding::ModesDiffer(named()));
+        }
     }
-    if let (Some(one), Some(other)) = (ours.mode(id), theirs.mode(id))
-        && one != other
-    {
-        findings.push(Finding::ModesDiffer(named()));
-    }
-    for (at, site, other) in sides {
-        let Some(role) = site.role(id) else { continue };
-        let status = site.status(id);
-        if other.role(id).is_none() {
-            let finding = if role.is_primary() {
+    let sides = [(Side::Here, &found.here, &found.there), (Side::There, &found.there, &found.here)];
+    for (at, copy, other) in sides {
+        let Some(Copy { image: mirrored, status }) = copy else { continue };
+        if other.is_none() {
+            let finding = if mirrored.role.is_primary() {
                 Finding::NoReplica { image: named(), at, parent: pair.parent_at(at, id)? }
             } else {
                 Finding::Orphan { image: named(), at }
             };
             findings.push(finding);
         }
-        if status.is_some_and(ImageStatus::is_split_brain) {
+        if status.as_ref().is_some_and(ImageStatus::is_split_brain) {
             findings.push(Finding::SplitBrain { image: named(), diverged: at });
         } else {
-            findings.extend(said(at, image, status));
+            findings.extend(said(at, image, status.as_ref()));
         }
         if let Some(broken) = pair.seen_from(at).and_then(|pair| pair.diagnose(id).transpose()).transpose()? {
             findings.push(Finding::Broken { image: named(), at, broken });

@@ -4,14 +4,15 @@
 //! task, and an image with it, whose closing waits for that very thread. So the wakers are handed to this thread, which also
 //! holds the limits of operations, because no executor's timer can be relied on.
 
-use std::collections::BTreeMap;
+use std::collections::VecDeque;
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, OnceLock};
 use std::task::Waker;
 use std::thread;
 use std::time::{Duration, Instant};
+
+use crate::queue::{Nothing, Queue};
 
 enum Message {
     Wake(Waker),
@@ -22,7 +23,7 @@ enum Message {
 type Key = (Instant, u64);
 
 /// `None` if the system gave no thread.
-static THREAD: OnceLock<Option<Sender<Message>>> = OnceLock::new();
+static THREAD: OnceLock<Option<Arc<Queue<Message>>>> = OnceLock::new();
 
 /// Wakes somebody, on another thread than the caller's.
 pub(crate) fn wake(waker: Waker) {
@@ -54,12 +55,13 @@ impl Drop for Alarm {
 /// Gives a message back that there is nobody for.
 fn send(message: Message) -> Option<Message> {
     let thread = THREAD.get_or_init(|| {
-        let (sender, messages) = mpsc::channel();
+        let queue = Arc::new(Queue::new());
+        let messages = Arc::clone(&queue);
         let spawned = thread::Builder::new().name("rbd-mirror-wake".to_owned()).spawn(move || run(&messages));
-        spawned.ok().map(|_| sender)
+        spawned.ok().map(|_| queue)
     });
     match thread {
-        Some(sender) => sender.send(message).err().map(|mpsc::SendError(message)| message),
+        Some(queue) => queue.push(message).err(),
         None => Some(message),
     }
 }
@@ -67,24 +69,29 @@ fn send(message: Message) -> Option<Message> {
 /// What is longer away than this is looked at again.
 const LONG: Duration = Duration::from_secs(3600);
 
-fn run(messages: &Receiver<Message>) {
-    let mut alarms: BTreeMap<Key, Waker> = BTreeMap::new();
+fn run(messages: &Queue<Message>) {
+    // In the order of their times, as nearly all are set and go off.
+    let mut alarms: VecDeque<(Key, Waker)> = VecDeque::new();
     loop {
         let now = Instant::now();
-        while let Some(first) = alarms.first_entry().filter(|first| first.key().0 <= now) {
-            guarded(first.remove());
+        while alarms.front().is_some_and(|((when, _), _)| *when <= now) {
+            alarms.pop_front().into_iter().for_each(|(_, waker)| guarded(waker));
         }
-        let left = alarms.first_key_value().map_or(LONG, |((when, _), _)| when.duration_since(now).min(LONG));
-        match messages.recv_timeout(left) {
+        let left = alarms.front().map_or(LONG, |((when, _), _)| when.duration_since(now).min(LONG));
+        match messages.pop_within(left) {
             Ok(Message::Wake(waker)) => guarded(waker),
-            Ok(Message::Set(key, waker)) => drop(alarms.insert(key, waker)),
+            Ok(Message::Set(key, waker)) => {
+                let at = alarms.partition_point(|(other, _)| *other < key);
+                alarms.insert(at, (key, waker));
+            }
             // To drop a waker is code of others too: with the last one goes its task.
             Ok(Message::Cancel(key)) => {
-                let waker = alarms.remove(&key);
-                let _ = panic::catch_unwind(AssertUnwindSafe(|| drop(waker)));
+                let alarm = alarms.binary_search_by_key(&key, |(other, _)| *other);
+                let alarm = alarm.ok().and_then(|at| alarms.remove(at));
+                let _ = panic::catch_unwind(AssertUnwindSafe(|| drop(alarm)));
             }
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => return,
+            Err(Nothing::Yet) => {}
+            Err(Nothing::Ever) => return,
         }
     }
 }
