@@ -180,3 +180,39 @@ impl<'de> Visitor<'de> for FieldVisitor {
         Ok(Field::Position(position))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{any, proptest};
+
+    use super::{Field, fields};
+
+    #[test]
+    fn what_is_asked_for_is_found_and_the_rest_is_passed_over() {
+        let json = br#"{"b":[1,{"a":2}],"a":-3,"c":{"tag_tid":1,"x":[],"entry_tid":2},"d":"\u0041\"","e":null,"f":{}}"#;
+        let [a, b, c, d, e, f, g] = fields(json, ["a", "b", "c", "d", "e", "f", "g"]).unwrap();
+        assert_eq!((a.integer(), a.number(), a.seconds()), (Some(-3), None, None));
+        assert_eq!(c.position().map(|position| (position.tag_tid, position.entry_tid)), Some((1, 2)));
+        assert!(matches!(
+            (&b, &e, &f, &g),
+            (Field::Other, Field::Other, Field::Position(None), Field::Absent)
+        ));
+        assert_eq!(d.text().as_deref(), Some("A\""));
+    }
+
+    #[test]
+    fn what_is_no_object_or_more_than_one_is_refused() {
+        for json in ["", "[]", "1", "{", r#"{"a":}"#, "{} {}", r#"{"a":1"#] {
+            assert!(fields(json.as_bytes(), ["a"]).is_err(), "{json}");
+        }
+        assert!(fields(b"\xff{}", ["a"]).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn no_input_makes_it_panic(bytes in any::<Vec<u8>>(), text in "[\\[\\]{}:,\"0-9a-c \\\\-]{0,40}") {
+            let _ = fields(&bytes, ["a"]);
+            let _ = fields(text.as_bytes(), ["a", "b"]);
+        }
+    }
+}
