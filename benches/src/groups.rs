@@ -1,6 +1,7 @@
 //! The groups of benchmarks. Each runs in a process of its own, on labs of its own, with a limit.
 
 pub(crate) mod flatten;
+pub(crate) mod functions;
 pub(crate) mod metadata;
 pub(crate) mod one_dr;
 pub(crate) mod parse;
@@ -47,7 +48,7 @@ const fn group(
 }
 
 /// All groups, in the order in which they run. A work of a new crate is one more line and file here.
-pub(crate) const ALL: [Group; 9] = [
+pub(crate) const ALL: [Group; 10] = [
     group("wrapper", "one call on an open image", 180, wrapper::run),
     group("status", "statuses of a whole pool, and polling one in which nothing changes", 420, status::run),
     group("one-dr", "the operator's command over a thousand VMs", 300, one_dr::run),
@@ -56,5 +57,6 @@ pub(crate) const ALL: [Group; 9] = [
     group("protect", "protection and failover of many images, end to end", 400, protect::run),
     group("parse", "reading the texts of statuses", 60, parse::run),
     group("metadata", "OpenNebula's metadata to templates", 240, metadata::run),
+    group("functions", "functions of microseconds, by Criterion", 540, functions::run),
     group("start", "starting, building, depending", 300, start::run),
 ];

@@ -63,18 +63,44 @@ pub(crate) fn run(size: Size, record: &mut Record) -> Result<()> {
         &crates,
         &[(PEER, 1.0)],
     );
-    let built = paired(size.pick(3, 1), vec![side("ours", || ours.build()), side(PEER, || theirs.build())])?;
-    record.compare(
-        "a minimal program: building it from nothing, optimized",
-        "s of processor time",
-        &built,
-        &[(PEER, 1.0)],
-    );
+    for profile in Profile::ALL {
+        let built = paired(
+            size.pick(3, 1),
+            vec![side("ours", || ours.build(profile)), side(PEER, || theirs.build(profile))],
+        )?;
+        let work = format!("a minimal program: building it from nothing, `{}`", profile.command());
+        record.compare(&work, "s of processor time", &built, &[(PEER, 1.0)]);
+    }
     record.remark(
         "async-ceph has no mirroring. No other Rust crate that has builds today, so this is the nearest peer; it is built with the bindings \
          that it brings along.",
     );
     Ok(())
+}
+
+/// How it is built.
+#[derive(Clone, Copy, Debug)]
+enum Profile {
+    Dev,
+    Release,
+}
+
+impl Profile {
+    const ALL: [Self; 2] = [Self::Dev, Self::Release];
+
+    fn command(self) -> &'static str {
+        match self {
+            Self::Dev => "cargo build",
+            Self::Release => "cargo build --release",
+        }
+    }
+
+    fn folder(self) -> &'static str {
+        match self {
+            Self::Dev => "debug",
+            Self::Release => "release",
+        }
+    }
 }
 
 /// A program that links a library and says its version.
@@ -100,13 +126,18 @@ impl Minimal {
     }
 
     /// Processor time of everything that is started to build it; what has to be fetched is fetched before.
-    fn build(&self) -> Result<f64> {
+    fn build(&self, profile: Profile) -> Result<f64> {
         let folder = self.write()?;
         peers::run(self.cargo(&folder).args(["fetch", "--quiet"]), WITHIN)?;
         let before = children()?;
-        peers::run(self.cargo(&folder).args(["build", "--quiet", "--release", "--offline"]), WITHIN)?;
+        let mut build = self.cargo(&folder);
+        build.args(profile.command().split(' ').skip(1)).args(["--quiet", "--offline"]);
+        peers::run(&mut build, WITHIN)?;
         let took = children()? - before;
-        let printed = peers::run(&mut Command::new(folder.path().join("target/release/minimal")), WITHIN)?;
+        let printed = peers::run(
+            &mut Command::new(folder.path().join("target").join(profile.folder()).join("minimal")),
+            WITHIN,
+        )?;
         ensure!(printed.starts_with('1'), "librbd {printed}");
         Ok(took)
     }
