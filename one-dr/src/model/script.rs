@@ -13,7 +13,7 @@
 //! a role one-0                   = non-primary | orphan
 //! ```
 //! A line is a site, a call, an image by the name that it has there, and the answers that are allowed. `wait N` repeats a call for
-//! up to N seconds. What cannot be said in one word (positions, addresses) is not compared.
+//! up to N seconds; what it may answer meanwhile can be said: `= ok, until then refused completeness-unknown`. What cannot be said in one word (positions, addresses) is not compared.
 
 use std::time::Duration;
 
@@ -29,6 +29,8 @@ struct Line {
     call: String,
     image: String,
     expected: Vec<String>,
+    /// What may be answered before, where it is said.
+    until_then: Option<Vec<String>>,
 }
 
 /// What a script found.
@@ -66,6 +68,10 @@ fn parse(text: &str) -> Result<Vec<Line>, ScriptError> {
         }
         let bad = |what| ScriptError::Line { line: number, what };
         let (call, expected) = line.split_once('=').ok_or_else(|| bad("it expects nothing: `... = ok`"))?;
+        let (expected, until_then) = match expected.split_once(UNTIL_THEN) {
+            Some((expected, until_then)) => (expected, Some(until_then)),
+            None => (expected, None),
+        };
         let mut words: Vec<&str> = call.split_whitespace().collect();
         let mut wait = None;
         if words.first() == Some(&"wait") {
@@ -80,10 +86,17 @@ fn parse(text: &str) -> Result<Vec<Line>, ScriptError> {
             at_a: site == "a",
             call: call.to_owned(),
             image: image.to_owned(),
-            expected: expected.split('|').map(|word| word.trim().to_owned()).collect(),
+            expected: answers(expected),
+            until_then: until_then.map(answers),
         });
     }
     Ok(lines)
+}
+
+const UNTIL_THEN: &str = ", until then ";
+
+fn answers(text: &str) -> Vec<String> {
+    text.split('|').map(|word| word.trim().to_owned()).collect()
 }
 
 /// Runs a script on two sites. Images are named as they are at the site that the line says; they must be there before.
@@ -97,7 +110,8 @@ pub fn run(text: &str, a: &dyn Storage, b: &dyn Storage, clock: &dyn Clock) -> R
         let got = loop {
             let got = answer(site, &line)?;
             let over = line.wait.is_none_or(|limit| clock.now().since(began) >= limit);
-            if over || line.expected.contains(&got) {
+            let goes_on = line.until_then.as_ref().is_none_or(|allowed| allowed.contains(&got));
+            if over || !goes_on || line.expected.contains(&got) {
                 break got;
             }
             clock.sleep(Duration::from_millis(200));
