@@ -58,5 +58,5 @@ pub(crate) const ALL: [Group; 10] = [
     group("parse", "reading the texts of statuses", 60, parse::run),
     group("metadata", "OpenNebula's metadata to templates", 240, metadata::run),
     group("functions", "functions of microseconds, by Criterion", 540, functions::run),
-    group("start", "starting, building, depending", 300, start::run),
+    group("start", "starting, building, depending", 700, start::run),
 ];
