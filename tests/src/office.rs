@@ -73,6 +73,9 @@ const COMMAND_WITHIN: Duration = Duration::from_secs(300);
 /// A site's daemons after a power cut: 13 s with short timers.
 const BACK_WITHIN: Duration = Duration::from_secs(180);
 
+/// An rbd-mirror reports every two seconds here.
+const HEARD_WITHIN: Duration = Duration::from_secs(30);
+
 /// Between two writes of a guest to a disk: enough for a load, and a processor is left for Ceph.
 const PACE: Duration = Duration::from_millis(5);
 
@@ -181,13 +184,24 @@ impl Office {
         Ok(output)
     }
 
-    /// Waits until the `rbd-mirror` of both sites is well by its own account.
+    /// Waits until the `rbd-mirror` of both sites is well by its own account. One that its manager does not hear from is started again,
+    /// as its administrator would: a manager that was frozen for longer than `mgr_service_beacon_grace` may have dropped it.
     ///
     /// # Errors
     /// If one is not within three minutes.
     pub fn await_daemons(&self) -> Result<()> {
         for site in SiteId::ALL {
-            wait::daemon_healthy(&connect::pool(&self.site(site), HOME_POOL)?, BACK_WITHIN)?;
+            let pool = connect::pool(&self.site(site), HOME_POOL)?;
+            let well = wait::daemon_healthy(&pool, HEARD_WITHIN);
+            if well.is_ok() {
+                continue;
+            }
+            if pool.daemons()?.iter().any(|daemon| daemon.images.is_none()) {
+                eprintln!("the manager of {site} has dropped a running rbd-mirror: it is started again");
+                self.lab.stop(site, &[Daemon::RbdMirror])?;
+                self.lab.start(site, &[Daemon::RbdMirror])?;
+            }
+            wait::daemon_healthy(&pool, BACK_WITHIN)?;
         }
         Ok(())
     }
