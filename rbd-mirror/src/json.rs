@@ -9,18 +9,18 @@ use serde_core::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, Map
 
 use crate::journal::Position;
 
-/// The values of those names, in their order.
+/// The values of those names, in their order. They are found fastest in the order in which the object has them.
 ///
 /// # Errors
 /// What is no JSON object.
-pub(crate) fn fields<const N: usize>(json: &[u8], names: [&str; N]) -> Result<[Field; N], serde_json::Error> {
+pub(crate) fn fields<const N: usize>(json: &str, names: [&str; N]) -> Result<[Field; N], serde_json::Error> {
     let mut found = [const { Field::Absent }; N];
     read(json, &names, &mut found)?;
     Ok(found)
 }
 
-fn read(json: &[u8], names: &[&str], found: &mut [Field]) -> Result<(), serde_json::Error> {
-    let mut deserializer = serde_json::Deserializer::from_slice(json);
+fn read(json: &str, names: &[&str], found: &mut [Field]) -> Result<(), serde_json::Error> {
+    let mut deserializer = serde_json::Deserializer::from_str(json);
     deserializer.deserialize_map(Object { names, found })?;
     deserializer.end()
 }
@@ -95,9 +95,13 @@ impl<'de> Visitor<'de> for Object<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(at) = map.next_key_seed(Name(self.names))? {
-            match at.and_then(|at| self.found.get_mut(at)) {
-                Some(field) => *field = map.next_value()?,
+        let mut from = 0;
+        while let Some(at) = map.next_key_seed(Name { names: self.names, from })? {
+            match at.and_then(|at| self.found.get_mut(at).map(|field| (at, field))) {
+                Some((at, field)) => {
+                    *field = map.next_value()?;
+                    from = at + 1;
+                }
                 None => drop(map.next_value::<IgnoredAny>()?),
             }
         }
@@ -105,8 +109,11 @@ impl<'de> Visitor<'de> for Object<'_> {
     }
 }
 
-/// Reads a key as its place among those names.
-struct Name<'a>(&'a [&'a str]);
+/// Reads a key as its place among those names; the one after the last that was found is tried first.
+struct Name<'a> {
+    names: &'a [&'a str],
+    from: usize,
+}
 
 impl<'de> DeserializeSeed<'de> for Name<'_> {
     type Value = Option<usize>;
@@ -124,7 +131,10 @@ impl Visitor<'_> for Name<'_> {
     }
 
     fn visit_str<E>(self, key: &str) -> Result<Option<usize>, E> {
-        Ok(self.0.iter().position(|name| *name == key))
+        if self.names.get(self.from).is_some_and(|name| *name == key) {
+            return Ok(Some(self.from));
+        }
+        Ok(self.names.iter().position(|name| *name == key))
     }
 }
 
@@ -174,8 +184,8 @@ impl<'de> Visitor<'de> for FieldVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Field, A::Error> {
         let mut found = [Field::Absent, Field::Absent];
-        Object { names: &["tag_tid", "entry_tid"], found: &mut found }.visit_map(map)?;
-        let [tag_tid, entry_tid] = found.map(|field| field.unsigned());
+        Object { names: &["entry_tid", "tag_tid"], found: &mut found }.visit_map(map)?;
+        let [entry_tid, tag_tid] = found.map(|field| field.unsigned());
         let position = tag_tid.zip(entry_tid).map(|(tag_tid, entry_tid)| Position { tag_tid, entry_tid });
         Ok(Field::Position(position))
     }
@@ -189,7 +199,7 @@ mod tests {
 
     #[test]
     fn what_is_asked_for_is_found_and_the_rest_is_passed_over() {
-        let json = br#"{"b":[1,{"a":2}],"a":-3,"c":{"tag_tid":1,"x":[],"entry_tid":2},"d":"\u0041\"","e":null,"f":{}}"#;
+        let json = r#"{"b":[1,{"a":2}],"a":-3,"c":{"tag_tid":1,"x":[],"entry_tid":2},"d":"\u0041\"","e":null,"f":{}}"#;
         let [a, b, c, d, e, f, g] = fields(json, ["a", "b", "c", "d", "e", "f", "g"]).unwrap();
         assert_eq!((a.integer(), a.number(), a.seconds()), (Some(-3), None, None));
         assert_eq!(c.position().map(|position| (position.tag_tid, position.entry_tid)), Some((1, 2)));
@@ -203,16 +213,15 @@ mod tests {
     #[test]
     fn what_is_no_object_or_more_than_one_is_refused() {
         for json in ["", "[]", "1", "{", r#"{"a":}"#, "{} {}", r#"{"a":1"#] {
-            assert!(fields(json.as_bytes(), ["a"]).is_err(), "{json}");
+            assert!(fields(json, ["a"]).is_err(), "{json}");
         }
-        assert!(fields(b"\xff{}", ["a"]).is_err());
     }
 
     proptest! {
         #[test]
-        fn no_input_makes_it_panic(bytes in any::<Vec<u8>>(), text in "[\\[\\]{}:,\"0-9a-c \\\\-]{0,40}") {
-            let _ = fields(&bytes, ["a"]);
-            let _ = fields(text.as_bytes(), ["a", "b"]);
+        fn no_input_makes_it_panic(any in any::<String>(), text in "[\\[\\]{}:,\"0-9a-c \\\\-]{0,40}") {
+            let _ = fields(&any, ["a"]);
+            let _ = fields(&text, ["a", "b"]);
         }
     }
 }

@@ -176,14 +176,14 @@ fn replay(detail: &str) -> Meaning {
 impl JournalReplay {
     fn read(json: &str) -> Result<Self, serde_json::Error> {
         let names = [
-            "primary_position",
-            "non_primary_position",
-            "entries_behind_primary",
             "bytes_per_second",
+            "entries_behind_primary",
             "entries_per_second",
+            "non_primary_position",
+            "primary_position",
             "seconds_until_synced",
         ];
-        let [primary, non_primary, behind, bytes, entries, left] = json::fields(json.as_bytes(), names)?;
+        let [bytes, behind, entries, non_primary, primary, left] = json::fields(json, names)?;
         Ok(Self {
             primary_position: primary.position(),
             non_primary_position: non_primary.position(),
@@ -198,19 +198,19 @@ impl JournalReplay {
 impl SnapshotReplay {
     fn read(json: &str) -> Result<Self, serde_json::Error> {
         let names = [
-            "replay_state",
-            "remote_snapshot_timestamp",
-            "local_snapshot_timestamp",
-            "syncing_snapshot_timestamp",
-            "syncing_percent",
             "bytes_per_second",
             "bytes_per_snapshot",
             "last_snapshot_bytes",
             "last_snapshot_sync_seconds",
+            "local_snapshot_timestamp",
+            "remote_snapshot_timestamp",
+            "replay_state",
             "seconds_until_synced",
+            "syncing_percent",
+            "syncing_snapshot_timestamp",
         ];
-        let [state, remote, local, syncing, percent, speed, mean, last, took, left] =
-            json::fields(json.as_bytes(), names)?;
+        let [speed, mean, last, took, local, remote, state, left, percent, syncing] =
+            json::fields(json, names)?;
         Ok(Self {
             replay_state: state.text(),
             remote_snapshot_timestamp: remote.integer(),
