@@ -197,7 +197,7 @@ impl Office {
                 continue;
             }
             if pool.daemons()?.iter().any(|daemon| daemon.images.is_none()) {
-                eprintln!("the manager of {site} has dropped a running rbd-mirror: it is started again");
+                eprintln!("the manager of {site} has no report of its rbd-mirror: it is started again");
                 self.lab.stop(site, &[Daemon::RbdMirror])?;
                 self.lab.start(site, &[Daemon::RbdMirror])?;
             }
