@@ -2,10 +2,9 @@
 
 use std::time::{Duration, SystemTime};
 
-use serde_json::{Value, json};
-
 use crate::cluster::Cluster;
 use crate::error::{Error, Result};
+use crate::json::{self, Tree, Value};
 use crate::op::Op;
 
 /// A client that the cluster shuts out.
@@ -19,8 +18,8 @@ pub struct Blocklisted {
 }
 
 impl Blocklisted {
-    fn read(entry: &Value) -> Option<Self> {
-        let text = |name| entry.get(name).and_then(Value::as_str).map(str::to_owned);
+    fn read(entry: &Value<'_>) -> Option<Self> {
+        let text = |name| entry.get(name).and_then(Value::text).map(str::to_owned);
         Some(Self { address: text("addr")?, until: text("until")? })
     }
 
@@ -63,13 +62,12 @@ impl Cluster {
     ///
     /// Similar to: `ceph osd blocklist ls`
     pub fn blocklisted(&self) -> Result<Vec<Blocklisted>> {
-        let reply = self.mon_command(&json!({"prefix": "osd blocklist ls", "format": "json"}))?;
+        let reply =
+            self.mon_command(&json::command(&[("prefix", "osd blocklist ls"), ("format", "json")]))?;
         // Text may follow the list: the first value is all that is read.
-        let first = serde_json::Deserializer::from_slice(&reply.output).into_iter::<Value>().next();
-        let listed = match first {
-            Some(Ok(Value::Array(listed))) => listed.iter().map(Blocklisted::read).collect(),
-            _ => None,
-        };
+        let first = json::first(&reply.output);
+        let listed = first.as_ref().and_then(Value::items);
+        let listed = listed.and_then(|listed| listed.iter().map(Blocklisted::read).collect());
         let what = "the list of blocklisted clients";
         listed.ok_or_else(|| Error::Unreadable { op: Op::Blocklist, on: self.subject(), what })
     }
@@ -81,8 +79,8 @@ impl Cluster {
     ///
     /// Similar to: `ceph osd blocklist rm <address>`
     pub fn unblocklist(&self, address: &str) -> Result<()> {
-        let command = json!({"prefix": "osd blocklist", "blocklistop": "rm", "addr": address});
-        self.mon_command(&command).map(drop)
+        let command = [("prefix", "osd blocklist"), ("blocklistop", "rm"), ("addr", address)];
+        self.mon_command(&json::command(&command)).map(drop)
     }
 }
 

@@ -1,11 +1,10 @@
 //! Monitor and manager commands, as the `ceph` command sends them.
 
-use serde_json::Value;
-
 use crate::call::Failure;
 use crate::cluster::Cluster;
 use crate::errno::Errno;
 use crate::error::{Error, Result};
+use crate::json;
 use crate::op::Op;
 use crate::raw::rados::Reply;
 
@@ -16,14 +15,6 @@ pub struct CommandReply {
     pub output: Vec<u8>,
     /// The daemon's own line about it; often empty.
     pub status: String,
-}
-
-impl CommandReply {
-    /// The output as JSON; `None` where it is none.
-    #[must_use]
-    pub fn json(&self) -> Option<Value> {
-        serde_json::from_slice(&self.output).ok()
-    }
 }
 
 impl std::fmt::Debug for CommandReply {
@@ -40,46 +31,39 @@ impl std::fmt::Debug for CommandReply {
 type Answer = (Result<(), Errno>, Reply);
 
 impl Cluster {
-    /// Sends a command to the monitors: `{"prefix": "osd blocklist ls", "format": "json"}`.
+    /// Sends a command to the monitors, as librados takes it: the text of a JSON object, `{"prefix": "osd blocklist ls", "format": "json"}`.
     ///
     /// # Errors
-    /// [`Error::InvalidInput`] for what is no command; [`Error::Command`] with the monitor's own words if it refuses; [`Error::Unreachable`] if none answers.
+    /// [`Error::InvalidInput`] for what is no command, which is not sent; [`Error::Command`] with the monitor's own words if it refuses; [`Error::Unreachable`] if none answers.
     ///
     /// Implements: `int rados_mon_command(rados_t cluster, const char **cmd, size_t cmdlen, const char *inbuf, size_t inbuflen, char **outbuf, size_t *outbuflen, char **outs, size_t *outslen);`
-    pub fn mon_command(&self, command: &Value) -> Result<CommandReply> {
-        let line = self.line(Op::MonCommand, command)?;
-        let _span = self.command_span(Op::MonCommand, command).entered();
+    pub fn mon_command(&self, command: &str) -> Result<CommandReply> {
+        let _span = self.command_span(Op::MonCommand, command)?.entered();
+        let line = command.to_owned();
         let answered = self.attempt(move |raw| Ok(raw.mon_command(&line, &[])));
         self.reply(Op::MonCommand, answered)
     }
 
-    /// Sends a command to the active manager: `{"prefix": "service status"}`.
+    /// Sends a command to the active manager: `{"prefix": "service status"}`, as [`mon_command`](Self::mon_command) takes it.
     ///
     /// # Errors
     /// As [`mon_command`](Self::mon_command).
     ///
     /// Implements: `int rados_mgr_command(rados_t cluster, const char **cmd, size_t cmdlen, const char *inbuf, size_t inbuflen, char **outbuf, size_t *outbuflen, char **outs, size_t *outslen);`
-    pub fn mgr_command(&self, command: &Value) -> Result<CommandReply> {
-        let line = self.line(Op::MgrCommand, command)?;
-        let _span = self.command_span(Op::MgrCommand, command).entered();
+    pub fn mgr_command(&self, command: &str) -> Result<CommandReply> {
+        let _span = self.command_span(Op::MgrCommand, command)?.entered();
+        let line = command.to_owned();
         let answered = self.attempt_with_manager(move |raw| Ok(raw.mgr_command(&line, &[])));
         self.reply(Op::MgrCommand, answered)
     }
 
-    /// Names the command by its prefix alone: what follows may be a secret.
-    fn command_span(&self, op: Op, command: &Value) -> tracing::Span {
-        let prefix = command.get("prefix").and_then(Value::as_str).unwrap_or_default();
-        tracing::debug_span!("cluster", op = op.word(), cluster = &**self.name(), prefix)
-    }
-
-    /// The command as it is sent. One that is no object with a `prefix` in words **ends the monitor** that gets it (seen on 16.2.15), and
-    /// then the next one: it is not sent.
-    fn line(&self, op: Op, command: &Value) -> Result<String> {
-        if command.get("prefix").is_some_and(Value::is_string) {
-            return Ok(command.to_string());
-        }
+    /// Names the command by its prefix alone: what follows may be a secret. One that is no object with a `prefix` in words **ends the
+    /// monitor** that gets it (seen on 16.2.15), and then the next one: it is an error here.
+    fn command_span(&self, op: Op, command: &str) -> Result<tracing::Span> {
+        let prefix = json::fields(command, ["prefix"]).and_then(|[prefix]| prefix.text());
         let what = "a command is a JSON object with the text `prefix`";
-        Err(Error::InvalidInput { op, on: self.subject(), what })
+        let prefix = prefix.ok_or_else(|| Error::InvalidInput { op, on: self.subject(), what })?;
+        Ok(tracing::debug_span!("cluster", op = op.word(), cluster = &**self.name(), prefix))
     }
 
     fn reply(&self, op: Op, answered: Result<Answer, Failure>) -> Result<CommandReply> {

@@ -5,9 +5,8 @@
 
 use std::fmt;
 
-use serde_json::{Value, json};
-
 use crate::error::{Error, Result};
+use crate::json::{self, Tree, Value};
 use crate::op::Op;
 use crate::pool::Pool;
 use crate::status::SiteState;
@@ -118,17 +117,14 @@ impl Pool {
     ///
     /// Similar to: `rbd mirror pool status --verbose` (its list of daemons)
     pub fn daemons(&self) -> Result<Vec<Daemon>> {
-        let ask = |prefix: &str| -> Result<Value> {
-            let cluster = self.cluster().bounded_by(self.bound());
-            let reply = cluster.mgr_command(&json!({"prefix": prefix, "format": "json"}))?;
-            let unreadable = || Error::Unreadable {
-                op: Op::DaemonStatus,
-                on: self.subject(),
-                what: "the manager's service map",
-            };
-            reply.json().ok_or_else(unreadable)
-        };
-        Ok(daemons(&ask("service dump")?, &ask("service status")?, self.id()))
+        let cluster = self.cluster().bounded_by(self.bound());
+        let ask = |prefix| cluster.mgr_command(&json::command(&[("prefix", prefix), ("format", "json")]));
+        let (dump, status) = (ask("service dump")?.output, ask("service status")?.output);
+        let read = json::parse(&dump).zip(json::parse(&status));
+        let what = "the manager's service map";
+        let unreadable = || Error::Unreadable { op: Op::DaemonStatus, on: self.subject(), what };
+        let (dump, status) = read.ok_or_else(unreadable)?;
+        Ok(daemons(&dump, &status, self.id()))
     }
 }
 
@@ -137,48 +133,53 @@ impl Pool {
 /// is at its next start alone (seen on 16.2.15).
 const UNHEARD_OF: &str = "the manager has not heard from it: restart it if that lasts";
 
-fn daemons(dump: &Value, status: &Value, pool_id: i64) -> Vec<Daemon> {
-    let Some(listed) = dump.pointer("/services/rbd-mirror/daemons").and_then(Value::as_object) else {
-        return Vec::new();
-    };
+fn daemons(dump: &Value<'_>, status: &Value<'_>, pool_id: i64) -> Vec<Daemon> {
+    let listed = ["services", "rbd-mirror", "daemons"].iter().try_fold(dump, |within, name| within.get(name));
     let pool_id = pool_id.to_string();
-    let daemon = |(service_id, entry): (&String, &Value)| {
-        let text = |key: &str| {
-            let field =
-                entry.pointer("/metadata").and_then(|metadata| metadata.get(key)).and_then(Value::as_str);
-            field.unwrap_or_default().to_owned()
-        };
-        // The list has a field "summary" among the daemons; daemons have metadata.
-        entry.get("metadata")?;
-        let heard_of = status.get("rbd-mirror").and_then(|daemons| daemons.get(service_id));
-        let report = heard_of.and_then(|report| report.pointer("/status/json")).and_then(Value::as_str);
-        let pools = report.and_then(|json| serde_json::from_str::<Value>(json).ok());
-        let pool = pools.as_ref().and_then(|pools| pools.get(&pool_id));
-        let said = |key: &str| pool.and_then(|pool| pool.get(key));
-        let callouts = said("callouts").and_then(Value::as_object).into_iter().flat_map(|them| them.values());
-        let (mut health, mut words) = (if pool.is_some() { Health::Ok } else { Health::Warning }, Vec::new());
+    let heard_of = |service_id: &str| status.get("rbd-mirror")?.get(service_id);
+    let daemon =
+        |service_id: &str, entry: &Value<'_>| Daemon::read(service_id, entry, heard_of(service_id), &pool_id);
+    let listed = listed.map(Value::members).unwrap_or_default().iter();
+    listed.filter_map(|(service_id, entry)| daemon(service_id, entry)).collect()
+}
+
+impl Daemon {
+    /// Out of its entry in the service map and what the manager has heard of it. `None` for the field "summary" among the daemons: a daemon
+    /// has metadata.
+    fn read(
+        service_id: &str,
+        entry: &Value<'_>,
+        heard_of: Option<&Value<'_>>,
+        pool_id: &str,
+    ) -> Option<Self> {
+        let metadata = entry.get("metadata")?;
+        let text = |of: &Value<'_>, name| of.get(name).and_then(Value::text).unwrap_or_default().to_owned();
+        let report = heard_of.and_then(|report| report.get("status")?.get("json")?.text());
+        let pools = report.and_then(|report| json::parse(report.as_bytes()));
+        let pool = pools.as_ref().and_then(|pools| pools.get(pool_id));
+        let said = |name| pool.and_then(|pool| pool.get(name));
+        let mut health = if pool.is_some() { Health::Ok } else { Health::Warning };
+        let mut callouts = Vec::new();
         if heard_of.is_none() {
-            words.push(UNHEARD_OF.to_owned());
+            callouts.push(UNHEARD_OF.to_owned());
         }
-        for callout in callouts {
-            let text = |key: &str| callout.get(key).and_then(Value::as_str).unwrap_or_default();
-            health = health.max(level(text("level")));
-            words.push(text("text").to_owned());
+        for (_, callout) in said("callouts").map(Value::members).unwrap_or_default() {
+            health = health.max(level(&text(callout, "level")));
+            callouts.push(text(callout, "text"));
         }
-        let instance_id = said("instance_id").and_then(Value::as_str).filter(|id| !id.is_empty());
-        Some(Daemon {
-            service_id: service_id.clone(),
+        let instance_id = said("instance_id").and_then(Value::text).filter(|id| !id.is_empty());
+        Some(Self {
+            service_id: service_id.to_owned(),
             instance_id: instance_id.map(str::to_owned),
-            client_id: text("id"),
-            hostname: text("hostname"),
-            version: text("ceph_version_short"),
-            leader: said("leader").and_then(Value::as_bool).unwrap_or_default(),
+            client_id: text(metadata, "id"),
+            hostname: text(metadata, "hostname"),
+            version: text(metadata, "ceph_version_short"),
+            leader: said("leader").and_then(Value::boolean).unwrap_or_default(),
             health,
-            callouts: words,
-            images: pool.map(|_| said("image_assigned_count").and_then(Value::as_u64).unwrap_or_default()),
+            callouts,
+            images: pool.map(|_| said("image_assigned_count").and_then(Value::unsigned).unwrap_or_default()),
         })
-    };
-    listed.iter().filter_map(daemon).collect()
+    }
 }
 
 fn level(word: &str) -> Health {
@@ -193,8 +194,14 @@ fn level(word: &str) -> Health {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::{Daemon, Health, PoolHealth, daemons};
+    use super::{Daemon, Health, PoolHealth};
+    use crate::json;
     use crate::status::SiteState;
+
+    fn daemons(dump: &Value, status: &Value) -> Vec<Daemon> {
+        let (dump, status) = (dump.to_string(), status.to_string());
+        super::daemons(&json::parse(dump.as_bytes()).unwrap(), &json::parse(status.as_bytes()).unwrap(), 1)
+    }
 
     fn dump() -> Value {
         json!({"services": {"rbd-mirror": {"daemons": {
@@ -208,7 +215,7 @@ mod tests {
     }
 
     fn only(dump: &Value, status: &Value) -> Daemon {
-        let mut found = daemons(dump, status, 1);
+        let mut found = daemons(dump, status);
         assert_eq!(found.len(), 1, "{found:?}");
         found.remove(0)
     }
@@ -256,6 +263,6 @@ mod tests {
 
     #[test]
     fn a_manager_without_such_daemons_lists_none() {
-        assert_eq!(daemons(&json!({"services": {}}), &json!({}), 1), []);
+        assert_eq!(daemons(&json!({"services": {}}), &json!({})), []);
     }
 }

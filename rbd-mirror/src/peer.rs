@@ -123,7 +123,7 @@ impl BootstrapToken {
     /// Of what the token holds, the key is passed over: no copy of it is made.
     fn fields(&self) -> Option<[String; 2]> {
         let json = Zeroizing::new(STANDARD.decode(self.0.as_bytes()).ok()?);
-        let [fsid, mon_host] = json::fields(str::from_utf8(&json).ok()?, ["fsid", "mon_host"]).ok()?;
+        let [fsid, mon_host] = json::fields(str::from_utf8(&json).ok()?, ["fsid", "mon_host"])?;
         Some([fsid.text()?, mon_host.text()?])
     }
 }

@@ -20,13 +20,13 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use serde_json::{Value, json};
-
 use crate::call::refused;
 use crate::cluster::Cluster;
+use crate::command::CommandReply;
 use crate::deadline::Deadline;
 use crate::errno::Errno;
 use crate::error::{Error, Result};
+use crate::json::{self, Tree, Value};
 use crate::name::Subject;
 use crate::op::Op;
 use crate::pool::Pool;
@@ -314,8 +314,10 @@ impl Cluster {
     ///
     /// Similar to: `rbd mirror snapshot schedule list --recursive`
     pub fn snapshot_schedules(&self, level: &Level) -> Result<Vec<Scheduled>> {
-        let answer = self.schedule_command("list", level, None)?;
-        let levels = answer.as_object().and_then(|levels| levels.values().map(Scheduled::read).collect());
+        let reply = self.schedule_command("list", level, None)?;
+        let answer = json::parse(&reply.output).filter(|answer| matches!(answer, Value::Object(_)));
+        let levels = answer
+            .and_then(|levels| levels.members().iter().map(|(_, level)| Scheduled::read(level)).collect());
         levels.ok_or_else(|| self.unreadable_schedule())
     }
 
@@ -326,23 +328,26 @@ impl Cluster {
     ///
     /// Similar to: `rbd mirror snapshot schedule status`
     pub fn snapshot_schedule_status(&self, level: &Level) -> Result<Vec<NextSnapshot>> {
-        let answer = self.schedule_command("status", level, None)?;
-        let images = answer.get("scheduled_images").and_then(Value::as_array);
+        let reply = self.schedule_command("status", level, None)?;
+        let answer = json::parse(&reply.output);
+        let images = answer.as_ref().and_then(|answer| answer.get("scheduled_images")?.items());
         let next = images.and_then(|images| images.iter().map(NextSnapshot::read).collect());
         next.ok_or_else(|| self.unreadable_schedule())
     }
 
-    fn schedule_command(&self, verb: &str, level: &Level, schedule: Option<Schedule>) -> Result<Value> {
-        let op = Op::Schedule;
-        let mut command = json!({"prefix": format!("rbd mirror snapshot schedule {verb}"), "level_spec": level.to_string()});
-        if let Some(schedule) = schedule {
-            command["interval"] = schedule.interval.to_string().into();
-            if let Some(start) = schedule.start {
-                command["start_time"] = start.to_string().into();
-            }
-        }
-        let reply = self.mgr_command(&command).map_err(|error| explain(op, error))?;
-        Ok(reply.json().unwrap_or_default())
+    fn schedule_command(
+        &self,
+        verb: &str,
+        level: &Level,
+        schedule: Option<Schedule>,
+    ) -> Result<CommandReply> {
+        let interval = schedule.map(|schedule| schedule.interval.to_string());
+        let start = schedule.and_then(|schedule| schedule.start).map(|start| start.to_string());
+        let (prefix, level) = (format!("rbd mirror snapshot schedule {verb}"), level.to_string());
+        let mut command = vec![("prefix", prefix.as_str()), ("level_spec", &level)];
+        command.extend(interval.as_deref().map(|interval| ("interval", interval)));
+        command.extend(start.as_deref().map(|start| ("start_time", start)));
+        self.mgr_command(&json::command(&command)).map_err(|error| explain(Op::Schedule, error))
     }
 
     fn unreadable_schedule(&self) -> Error {
@@ -395,26 +400,25 @@ fn explain(op: Op, error: Error) -> Error {
 // As the manager writes them; `None` for what a newer one may write instead.
 
 impl Scheduled {
-    fn read(entry: &Value) -> Option<Self> {
-        let schedules =
-            entry.get("schedule")?.as_array()?.iter().map(Schedule::read).collect::<Option<_>>()?;
-        Some(Self { level: Level::from_text(entry.get("name")?.as_str()?), schedules })
+    fn read(entry: &Value<'_>) -> Option<Self> {
+        let schedules = entry.get("schedule")?.items()?.iter().map(Schedule::read).collect::<Option<_>>()?;
+        Some(Self { level: Level::from_text(entry.get("name")?.text()?), schedules })
     }
 }
 
 impl Schedule {
-    fn read(entry: &Value) -> Option<Self> {
+    fn read(entry: &Value<'_>) -> Option<Self> {
         let start = match entry.get("start_time") {
             None | Some(Value::Null) => None,
-            Some(start) => Some(start.as_str()?.parse().ok()?),
+            Some(start) => Some(start.text()?.parse().ok()?),
         };
-        Some(Self { interval: entry.get("interval")?.as_str()?.parse().ok()?, start })
+        Some(Self { interval: entry.get("interval")?.text()?.parse().ok()?, start })
     }
 }
 
 impl NextSnapshot {
-    fn read(entry: &Value) -> Option<Self> {
-        let text = |name| entry.get(name).and_then(Value::as_str).map(str::to_owned);
+    fn read(entry: &Value<'_>) -> Option<Self> {
+        let text = |name| entry.get(name).and_then(Value::text).map(str::to_owned);
         Some(Self { image: text("image")?, at: text("schedule_time")? })
     }
 }
@@ -426,6 +430,7 @@ mod tests {
     use super::{Interval, Level, Scheduled, StartTime, explain};
     use crate::errno::Errno;
     use crate::error::Error;
+    use crate::json;
     use crate::name::Subject;
     use crate::op::Op;
     use crate::refusal::Refusal;
@@ -467,7 +472,8 @@ mod tests {
     fn what_a_newer_manager_writes_is_unreadable_and_not_wrong() {
         let level = |interval: &str, start: Value| {
             let schedule = json!([{"interval": interval, "start_time": start}]);
-            Scheduled::read(&json!({"name": "one/", "schedule": schedule}))
+            let entry = json!({"name": "one/", "schedule": schedule}).to_string();
+            Scheduled::read(&json::parse(entry.as_bytes()).unwrap())
         };
         assert!(level("1h", Value::Null).is_some());
         assert_eq!(
@@ -476,7 +482,7 @@ mod tests {
         );
         assert!(level("every full moon", Value::Null).is_none());
         assert!(level("1h", json!(14)).is_none());
-        assert!(Scheduled::read(&json!({"name": "one/"})).is_none());
+        assert!(Scheduled::read(&json::parse(br#"{"name": "one/"}"#).unwrap()).is_none());
     }
 
     #[test]

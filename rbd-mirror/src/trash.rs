@@ -3,12 +3,11 @@
 use std::ops::ControlFlow;
 use std::time::SystemTime;
 
-use serde_json::{Value, json};
-
 use crate::call::refused;
 use crate::diff::DiffOptions;
 use crate::errno::Errno;
 use crate::error::{Error, Result};
+use crate::json::{self, Tree, Value};
 use crate::long_call;
 use crate::name::{ImageId, Subject};
 use crate::op::Op;
@@ -199,9 +198,9 @@ impl Pool {
     }
 
     fn use_of_pool(&self) -> Result<PoolUse> {
-        let reply = self.cluster().mon_command(&json!({"prefix": "df", "format": "json"}))?;
-        let df = reply.json().unwrap_or_default();
-        PoolUse::read(&df, self.id()).ok_or_else(|| {
+        let reply = self.cluster().mon_command(&json::command(&[("prefix", "df"), ("format", "json")]))?;
+        let df = json::parse(&reply.output);
+        df.and_then(|df| PoolUse::read(&df, self.id())).ok_or_else(|| {
             let what = "the pool's use in the answer to `df`";
             Error::Unreadable { op: Op::PurgeTrash, on: self.subject(), what }
         })
@@ -216,9 +215,11 @@ struct PoolUse {
 }
 
 impl PoolUse {
-    fn read(df: &Value, pool: i64) -> Option<Self> {
-        let stats = &df["pools"].as_array()?.iter().find(|entry| entry["id"] == pool)?["stats"];
-        let number = |name: &str| stats[name].as_u64().map(float);
+    fn read(df: &Value<'_>, pool: i64) -> Option<Self> {
+        let pool = u64::try_from(pool).ok()?;
+        let id = |entry: &Value<'_>| entry.get("id").and_then(Value::unsigned);
+        let stats = df.get("pools")?.items()?.iter().find(|entry| id(entry) == Some(pool))?.get("stats")?;
+        let number = |name: &str| stats.get(name).and_then(Value::unsigned).map(float);
         Some(Self {
             stored: number("stored").or_else(|| number("bytes_used"))?,
             available: number("max_avail")?,
@@ -242,18 +243,17 @@ fn float(bytes: u64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::PoolUse;
+    use crate::json;
 
     #[test]
     fn what_is_to_be_freed_is_what_is_above_the_part_that_may_be_used() {
-        let df =
-            json!({"pools": [{"id": 3, "stats": {"stored": 600, "bytes_used": 1800, "max_avail": 400}}]});
-        let of_pool = PoolUse::read(&df, 3).expect("this is how the monitor writes it");
+        let read = |json: &str, pool| PoolUse::read(&json::parse(json.as_bytes()).unwrap(), pool);
+        let df = r#"{"pools":[{"id":3,"stats":{"stored":600,"bytes_used":1800,"max_avail":400}}]}"#;
+        let of_pool = read(df, 3).expect("this is how the monitor writes it");
         assert!((of_pool.excess(0.5) - 100.0).abs() < 1e-9);
         assert!(of_pool.excess(0.7) < 0.0);
-        assert_eq!(PoolUse::read(&df, 4), None);
-        assert_eq!(PoolUse::read(&json!("garbage"), 3), None);
+        assert_eq!(read(df, 4), None);
+        assert_eq!(read("\"garbage\"", 3), None);
     }
 }

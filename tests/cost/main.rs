@@ -12,7 +12,7 @@ use rbd_mirror::fleet::Fleet;
 use rbd_mirror::pair::{Completeness, Pair};
 use rbd_mirror::watch::Change;
 use rbd_mirror::{Cluster, Connect, CreateOptions, Features, MirrorImageMode, Op, Pool, PoolMode};
-use serde_json::json;
+use serde_json::Value;
 use tests::connect;
 use tests::encoded::{mirror_image, string};
 
@@ -191,8 +191,8 @@ fn the_lock_of_a_client_that_is_shut_out_for_long_costs_no_decision_of_the_monit
     let (site, _alone) = site()?;
     let pool = connect::pool(&site, FEW_POOL)?;
     let epoch = || -> Result<_> {
-        let map = pool.cluster().mon_command(&json!({"prefix": "osd dump", "format": "json"}))?.json();
-        map.and_then(|map| map["epoch"].as_u64()).context("no epoch")
+        let map = pool.cluster().mon_command(r#"{"prefix": "osd dump", "format": "json"}"#)?.output;
+        serde_json::from_slice::<Value>(&map)?["epoch"].as_u64().context("no epoch")
     };
     let options = CreateOptions { features: Some(Features::DEFAULT), ..CreateOptions::default() };
     let taken_over = |name: &str, shut_out: u64| -> Result<u64> {

@@ -3,10 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use rbd_mirror::schedule::{self, Interval, Level, Schedule, StartTime};
 use rbd_mirror::{Connect, Direction, PeerAttributes, Pool, PoolMode, Version};
-use serde_json::json;
 
 use crate::{WITHIN, disk, plain};
 
@@ -21,9 +20,9 @@ pub(crate) fn connections(conf: &Path, pool: &Pool) -> Result<()> {
     cluster.pool_names()?;
     let name = cluster.site_name()?;
     cluster.set_site_name(&name)?;
-    cluster.mon_command(&json!({"prefix": "osd dump", "format": "json"}))?.json().context("no JSON")?;
-    assert!(cluster.mon_command(&json!({"prefix": "no such command"})).is_err());
-    cluster.mgr_command(&json!({"prefix": "pg stat", "format": "json"}))?;
+    cluster.mon_command(r#"{"prefix": "osd dump", "format": "json"}"#)?;
+    assert!(cluster.mon_command(r#"{"prefix": "no such command"}"#).is_err());
+    cluster.mgr_command(r#"{"prefix": "pg stat", "format": "json"}"#)?;
     let address = "127.0.0.7:0/7";
     cluster.blocklist(address, Duration::from_secs(60))?;
     cluster.blocklisted()?;

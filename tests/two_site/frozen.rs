@@ -76,7 +76,7 @@ fn calls_at_a_frozen_site() -> Result<()> {
     in_time("promote", || demoted.promote(Promote::Clean))?;
     in_time("resync", || demoted.resync(&other))?;
     in_time("list", || pool.statuses().next().transpose())?;
-    in_time("mon command", || pool.cluster().mon_command(&serde_json::json!({"prefix": "fsid"})))?;
+    in_time("mon command", || pool.cluster().mon_command(r#"{"prefix": "fsid"}"#))?;
     in_time("wait", || wait::caught_up(&pool, &sites.b, &id, LIMIT).map_err(unreachable_of))?;
     in_time("lag", || lag(&pool, &sites.b, &id))?;
     // Many at once take no longer than one, and each says what became of it.

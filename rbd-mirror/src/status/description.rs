@@ -174,7 +174,7 @@ fn replay(detail: &str) -> Meaning {
 }
 
 impl JournalReplay {
-    fn read(json: &str) -> Result<Self, serde_json::Error> {
+    fn read(json: &str) -> Option<Self> {
         let names = [
             "bytes_per_second",
             "entries_behind_primary",
@@ -184,7 +184,7 @@ impl JournalReplay {
             "seconds_until_synced",
         ];
         let [bytes, behind, entries, non_primary, primary, left] = json::fields(json, names)?;
-        Ok(Self {
+        Some(Self {
             primary_position: primary.position(),
             non_primary_position: non_primary.position(),
             entries_behind_primary: behind.integer(),
@@ -196,7 +196,7 @@ impl JournalReplay {
 }
 
 impl SnapshotReplay {
-    fn read(json: &str) -> Result<Self, serde_json::Error> {
+    fn read(json: &str) -> Option<Self> {
         let names = [
             "bytes_per_second",
             "bytes_per_snapshot",
@@ -211,7 +211,7 @@ impl SnapshotReplay {
         ];
         let [speed, mean, last, took, local, remote, state, left, percent, syncing] =
             json::fields(json, names)?;
-        Ok(Self {
+        Some(Self {
             replay_state: state.text(),
             remote_snapshot_timestamp: remote.integer(),
             local_snapshot_timestamp: local.integer(),

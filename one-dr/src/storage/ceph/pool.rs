@@ -1,7 +1,7 @@
 //! What a site says of itself.
 
 use rbd_mirror::{CommandReply, ConfigSource, Error as CephError, Pool, Version};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::Ceph;
 use crate::storage::{Capacity, Daemon, DaemonHealth, Identity, MirrorUuid, PeerView, PoolMode, Result};
@@ -35,17 +35,17 @@ impl Ceph {
 
     pub(super) fn read_capacity(&self) -> Result<Capacity> {
         self.here.read("ask for its space", |pool| {
-            let ask = |command: Value| pool.cluster().bounded_by(pool.bound()).mon_command(&command);
-            let df = ask(json!({"prefix": "df", "detail": "detail", "format": "json"}))?;
-            let checks = ask(json!({"prefix": "health", "format": "json"}))
-                .or_else(|_| ask(json!({"prefix": "status", "format": "json"})));
-            let checks = checks.ok().and_then(|reply| reply.json()).unwrap_or_default();
+            let ask = |command| pool.cluster().bounded_by(pool.bound()).mon_command(command);
+            let df = ask(r#"{"prefix": "df", "detail": "detail", "format": "json"}"#)?;
+            let checks = ask(r#"{"prefix": "health", "format": "json"}"#)
+                .or_else(|_| ask(r#"{"prefix": "status", "format": "json"}"#));
+            let checks = checks.map(|reply| read(&reply)).unwrap_or_default();
             let unreadable = || CephError::Unreadable {
                 op: rbd_mirror::Op::MonCommand,
                 on: pool.spec().clone().into(),
                 what: "the pool's part of `df`",
             };
-            capacity(&df.json().unwrap_or_default(), &checks, &pool.spec().pool).ok_or_else(unreadable)
+            capacity(&read(&df), &checks, &pool.spec().pool).ok_or_else(unreadable)
         })
     }
 }
@@ -73,7 +73,7 @@ fn identity(pool: &Pool) -> CephResult<Identity> {
         last_seen: peer.last_seen.map(Into::into),
     });
     let peers = peers.collect();
-    let version = cluster.mon_command(&json!({"prefix": "version", "format": "json"}));
+    let version = cluster.mon_command(r#"{"prefix": "version", "format": "json"}"#);
     Ok(Identity {
         site_name: Some(cluster.site_name()?).filter(|name| *name != fsid && !name.is_empty()),
         fsid,
@@ -96,8 +96,12 @@ fn delete_delay(pool: &Pool) -> CephResult<Option<u64>> {
 
 /// `ceph version 16.2.15 (618f...) pacific (stable)`
 fn release(reply: &CommandReply) -> Option<String> {
-    let json = reply.json()?;
-    json.get("version")?.as_str()?.split_whitespace().nth(2).map(str::to_owned)
+    read(reply).get("version")?.as_str()?.split_whitespace().nth(2).map(str::to_owned)
+}
+
+/// The answer as JSON; null where it is none.
+fn read(reply: &CommandReply) -> Value {
+    serde_json::from_slice(&reply.output).unwrap_or_default()
 }
 
 fn capacity(df: &Value, health: &Value, name: &str) -> Option<Capacity> {
