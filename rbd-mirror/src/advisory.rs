@@ -51,12 +51,14 @@ pub struct Locker {
 impl Locker {
     /// Whether this is librbd's own lock of an image with the feature exclusive-lock.
     #[must_use]
+    #[inline]
     pub fn is_managed(&self) -> bool {
         self.cookie.starts_with("auto ")
     }
 }
 
 impl fmt::Display for Locker {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({}) at {}", self.client, self.cookie, self.address)
     }
@@ -71,6 +73,7 @@ impl Image {
     ///
     /// Implements: `ssize_t rbd_list_lockers(rbd_image_t image, int *exclusive, char *tag, size_t *tag_len, char *clients, size_t *clients_len, char *cookies, size_t *cookies_len, char *addrs, size_t *addrs_len);`
     /// Similar to: `rbd lock ls <image-spec>`
+    #[inline]
     pub fn advisory_lock(&self) -> Result<Option<AdvisoryLock>> {
         let fresh = self.pool().bounded_by(self.bound()).open_by_id_read_only(&self.id()?)?;
         let raw = fresh.run(Op::AdvisoryLock, RawImage::lockers)?;
@@ -92,6 +95,7 @@ impl Image {
     /// Implements: `int rbd_lock_exclusive(rbd_image_t image, const char *cookie);`
     /// Implements: `int rbd_lock_shared(rbd_image_t image, const char *cookie, const char *tag);`
     /// Similar to: `rbd lock add [--shared <tag>] <image-spec> <lock-id>`
+    #[inline]
     pub fn lock_advisory(&self, cookie: &str, kind: &LockKind) -> Result<()> {
         let op = Op::AdvisoryLock;
         let (cookie, kind) = (cookie.to_owned(), kind.clone());
@@ -108,6 +112,7 @@ impl Image {
     /// [`Error::NotFound`] if this connection does not hold it under that name: another's is broken, not given back.
     ///
     /// Implements: `int rbd_unlock(rbd_image_t image, const char *cookie);`
+    #[inline]
     pub fn unlock_advisory(&self, cookie: &str) -> Result<()> {
         let op = Op::AdvisoryLock;
         let cookie = cookie.to_owned();
@@ -122,6 +127,7 @@ impl Image {
     ///
     /// Implements: `int rbd_break_lock(rbd_image_t image, const char *client, const char *cookie);`
     /// Similar to: `rbd lock rm <image-spec> <lock-id> <locker>`
+    #[inline]
     pub fn break_advisory_lock(&self, locker: &Locker) -> Result<()> {
         let op = Op::AdvisoryLock;
         let (client, cookie) = (locker.client.clone(), locker.cookie.clone());

@@ -61,6 +61,7 @@ impl Cluster {
     /// [`Error::Command`] if the monitor refuses; [`Error::Unreadable`] if its answer is no list.
     ///
     /// Similar to: `ceph osd blocklist ls`
+    #[inline]
     pub fn blocklisted(&self) -> Result<Vec<Blocklisted>> {
         let reply =
             self.mon_command(&json::command(&[("prefix", "osd blocklist ls"), ("format", "json")]))?;
@@ -78,6 +79,7 @@ impl Cluster {
     /// [`Error::Command`] if the monitor refuses. A client that is not shut out is no error.
     ///
     /// Similar to: `ceph osd blocklist rm <address>`
+    #[inline]
     pub fn unblocklist(&self, address: &str) -> Result<()> {
         let command = [("prefix", "osd blocklist"), ("blocklistop", "rm"), ("addr", address)];
         self.mon_command(&json::command(&command)).map(drop)

@@ -43,18 +43,21 @@ impl Connect {
     pub const OPERATIONS_WITHIN: Duration = Duration::from_secs(60);
 
     /// By a configuration file. The cluster's name is the file's stem, as for Ceph's own tools: `site-a.conf` is `site-a`.
+    #[inline]
     pub fn conf(path: impl Into<PathBuf>) -> Self {
         Self::from_source(Source::Conf(path.into()))
     }
 
     /// By Ceph's own search order: `CEPH_CONF`, `/etc/ceph/ceph.conf`, `~/.ceph/ceph.conf`, `ceph.conf`.
     #[must_use]
+    #[inline]
     pub fn default_conf() -> Self {
         Self::from_source(Source::DefaultConf)
     }
 
     /// By the monitors' addresses (`mon_host`) and the client's secret key, without any file.
     #[must_use]
+    #[inline]
     pub fn monitors(mon_host: &str, key: &str) -> Self {
         Self::from_source(Source::Monitors).option("mon_host", mon_host).option("key", key)
     }
@@ -72,6 +75,7 @@ impl Connect {
 
     /// The client to log in as, with or without the leading `client.`; `admin` by default.
     #[must_use]
+    #[inline]
     pub fn client(mut self, name: &str) -> Self {
         self.client = format!("client.{}", name.strip_prefix("client.").unwrap_or(name));
         self
@@ -79,6 +83,7 @@ impl Connect {
 
     /// What errors call this cluster, and what `$cluster` stands for in the configuration.
     #[must_use]
+    #[inline]
     pub fn named(mut self, name: &str) -> Self {
         self.name = Some(name.to_owned());
         self
@@ -86,6 +91,7 @@ impl Connect {
 
     /// The keyring's path, instead of the configuration's.
     #[must_use]
+    #[inline]
     pub fn keyring(self, path: impl AsRef<Path>) -> Self {
         let path = path.as_ref().to_string_lossy().into_owned();
         self.option("keyring", &path)
@@ -93,6 +99,7 @@ impl Connect {
 
     /// Any configuration option, set after the file was read and before the connection is made.
     #[must_use]
+    #[inline]
     pub fn option(mut self, name: &str, value: &str) -> Self {
         self.options.push((name.to_owned(), Zeroizing::new(value.to_owned())));
         self
@@ -100,6 +107,7 @@ impl Connect {
 
     /// The limit for making the connection. Without one, librados waits 300 s for a frozen site.
     #[must_use]
+    #[inline]
     pub fn within(mut self, limit: Duration) -> Self {
         self.within = limit;
         self
@@ -108,6 +116,7 @@ impl Connect {
     /// The limit for each operation on this connection. It becomes `rados_osd_op_timeout` and `rados_mon_op_timeout`, and
     /// this crate's own, a second later: an operation that goes on longer is given up as [`Error::InDoubt`].
     #[must_use]
+    #[inline]
     pub fn operations_within(mut self, limit: Duration) -> Self {
         self.operations_within = limit;
         self
@@ -172,6 +181,7 @@ enum Stage {
 }
 
 impl fmt::Debug for Connect {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let options: Vec<&str> = self.options.iter().map(|(name, _)| name.as_str()).collect();
         f.debug_struct("Connect")
@@ -225,6 +235,7 @@ impl Cluster {
     /// configuration file.
     ///
     /// Implements: `int rados_connect(rados_t cluster);`
+    #[inline]
     pub fn connect(connect: Connect) -> Result<Self> {
         let name: Arc<str> = connect.cluster_name().into();
         // librados' own limit comes first everywhere, so that its answer is seen; ours is for what it does not bound.
@@ -277,12 +288,14 @@ impl Cluster {
 
     /// What errors call this cluster.
     #[must_use]
+    #[inline]
     pub fn name(&self) -> &Arc<str> {
         &self.inner.name
     }
 
     /// The cluster's fsid.
     #[must_use]
+    #[inline]
     pub fn fsid(&self) -> &str {
         &self.inner.fsid
     }
@@ -290,12 +303,14 @@ impl Cluster {
     /// The same connection with another limit for each operation. It cannot lift the limit that librados was given when
     /// the connection was made.
     #[must_use]
+    #[inline]
     pub fn bounded_by(&self, limit: Duration) -> Self {
         Self { inner: Arc::clone(&self.inner), bound: limit }
     }
 
     /// The limit for each operation.
     #[must_use]
+    #[inline]
     pub fn bound(&self) -> Duration {
         self.bound
     }
@@ -306,6 +321,7 @@ impl Cluster {
     /// [`Error::InDoubt`] or [`Error::Unreachable`] if the cluster does not answer.
     ///
     /// Implements: `int rados_pool_list(rados_t cluster, char *buf, size_t len);`
+    #[inline]
     pub fn pool_names(&self) -> Result<Vec<String>> {
         self.run(Op::ListPools, RawCluster::pool_names)
     }
@@ -317,6 +333,7 @@ impl Cluster {
     /// [`Error::Unreachable`] if no monitor answers.
     ///
     /// Implements: `int rbd_mirror_site_name_get(rados_t cluster, char *name, size_t *max_len);`
+    #[inline]
     pub fn site_name(&self) -> Result<String> {
         self.run(Op::SiteName, rados::site_name)
     }
@@ -329,6 +346,7 @@ impl Cluster {
     ///
     /// Implements: `int rbd_mirror_site_name_set(rados_t cluster, const char *name);`
     /// Similar to: `rbd mirror pool enable --site-name`
+    #[inline]
     pub fn set_site_name(&self, name: &str) -> Result<()> {
         let name = name.to_owned();
         self.run(Op::SetSiteName, move |raw| rados::set_site_name(raw, &name))
@@ -342,6 +360,7 @@ impl Cluster {
     ///
     /// Implements: `int rados_blocklist_add(rados_t cluster, char *client_address, uint32_t expire_seconds);`
     /// Similar to: `ceph osd blocklist add <address> <seconds>`
+    #[inline]
     pub fn blocklist(&self, address: &str, lasting: Duration) -> Result<()> {
         let (address, seconds) = (address.to_owned(), u32::try_from(lasting.as_secs()).unwrap_or(u32::MAX));
         self.run(Op::Blocklist, move |raw| raw.blocklist(&address, seconds))
@@ -418,6 +437,7 @@ impl Cluster {
 }
 
 impl fmt::Debug for Cluster {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Cluster")
             .field("name", &self.inner.name)

@@ -19,6 +19,7 @@ pub struct CommandReply {
 
 impl std::fmt::Debug for CommandReply {
     /// The output may hold a key (`auth get`): only its length is shown.
+    #[inline]
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("CommandReply")
             .field("output", &format_args!("{} bytes", self.output.len()))
@@ -37,6 +38,7 @@ impl Cluster {
     /// [`Error::InvalidInput`] for what is no command, which is not sent; [`Error::Command`] with the monitor's own words if it refuses; [`Error::Unreachable`] if none answers.
     ///
     /// Implements: `int rados_mon_command(rados_t cluster, const char **cmd, size_t cmdlen, const char *inbuf, size_t inbuflen, char **outbuf, size_t *outbuflen, char **outs, size_t *outslen);`
+    #[inline]
     pub fn mon_command(&self, command: &str) -> Result<CommandReply> {
         let _span = self.command_span(Op::MonCommand, command)?.entered();
         let line = command.to_owned();
@@ -50,6 +52,7 @@ impl Cluster {
     /// As [`mon_command`](Self::mon_command).
     ///
     /// Implements: `int rados_mgr_command(rados_t cluster, const char **cmd, size_t cmdlen, const char *inbuf, size_t inbuflen, char **outbuf, size_t *outbuflen, char **outs, size_t *outslen);`
+    #[inline]
     pub fn mgr_command(&self, command: &str) -> Result<CommandReply> {
         let _span = self.command_span(Op::MgrCommand, command)?.entered();
         let line = command.to_owned();

@@ -30,6 +30,7 @@ impl Image {
     ///
     /// Implements: `int rbd_copy_with_progress4(rbd_image_t image, rados_ioctx_t dest_p, const char *destname, rbd_image_options_t dest_opts, librbd_progress_fn_t cb, void *cbdata, size_t sparse_size);`
     /// Similar to: `rbd cp <image-spec> <image-spec>`
+    #[inline]
     pub fn copy(
         &self,
         into: &Pool,
@@ -61,6 +62,7 @@ impl Image {
     ///
     /// Implements: `int rbd_deep_copy_with_progress(rbd_image_t image, rados_ioctx_t dest_io_ctx, const char *destname, rbd_image_options_t dest_opts, librbd_progress_fn_t cb, void *cbdata);`
     /// Similar to: `rbd deep cp <image-spec> <image-spec>`
+    #[inline]
     pub fn deep_copy(
         &self,
         into: &Pool,

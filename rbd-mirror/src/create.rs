@@ -99,6 +99,7 @@ impl Pool {
     ///
     /// Implements: `int rbd_create4(rados_ioctx_t io, const char *name, uint64_t size, rbd_image_options_t opts);`
     /// Similar to: `rbd create`
+    #[inline]
     pub fn create(&self, name: &str, size: u64, options: &CreateOptions) -> Result<()> {
         let (new, options) = (name.to_owned(), options.clone());
         self.change(Op::CreateImage, move |io| options::create(io, &new, size, &options.to_raw()?))
@@ -113,6 +114,7 @@ impl Pool {
     ///
     /// Implements: `int rbd_clone3(rados_ioctx_t p_ioctx, const char *p_name, const char *p_snapname, rados_ioctx_t c_ioctx, const char *c_name, rbd_image_options_t c_opts);`
     /// Similar to: `rbd clone`
+    #[inline]
     pub fn clone_image(
         &self,
         parent: &str,

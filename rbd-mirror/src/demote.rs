@@ -25,6 +25,7 @@ impl Image {
     ///
     /// Implements: `int rbd_aio_mirror_image_demote(rbd_image_t image, rbd_completion_t c);`
     /// Similar to: `rbd mirror image demote <image-spec>`
+    #[inline]
     pub fn demote(&self) -> Result<()> {
         let _span = tracing::info_span!("demote", op = Op::Demote.word(), image = %self.spec()).entered();
         self.refuse_read_only(Op::Demote)?;

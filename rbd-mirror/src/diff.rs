@@ -44,6 +44,7 @@ pub struct DiffOptions {
 
 impl Default for DiffOptions {
     /// All of the image, with what its parent backs, to the byte.
+    #[inline]
     fn default() -> Self {
         Self { since: None, offset: 0, length: None, include_parent: true, whole_objects: false }
     }
@@ -64,6 +65,7 @@ impl Image {
     ///
     /// Implements: `int rbd_diff_iterate2(rbd_image_t image, const char *fromsnapname, uint64_t ofs, uint64_t len, uint8_t include_parent, uint8_t whole_object, int (*cb)(uint64_t, size_t, int, void *), void *arg);`
     /// Similar to: `rbd diff [--from-snap <snap>] [--whole-object] <image-spec>`
+    #[inline]
     pub fn diff(&self, options: &DiffOptions, mut each: impl FnMut(Extent) -> ControlFlow<()>) -> Result<()> {
         let op = Op::Diff;
         let _span = tracing::info_span!("image", op = op.word(), image = %self.spec()).entered();

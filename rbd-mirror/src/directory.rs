@@ -18,6 +18,7 @@ impl Pool {
     ///
     /// # Errors
     /// [`Error::Unreachable`] or [`Error::InDoubt`] if the pool's OSDs do not answer.
+    #[inline]
     pub fn mirrored_ids(&self) -> Result<Vec<(ImageId, GlobalImageId)>> {
         let mut found: Vec<(ImageId, GlobalImageId)> = Vec::new();
         loop {

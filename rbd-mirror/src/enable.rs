@@ -36,6 +36,7 @@ impl Image {
     ///
     /// Implements: `int rbd_mirror_image_enable2(rbd_image_t image, rbd_mirror_image_mode_t mode);`
     /// Similar to: `rbd mirror image enable <image-spec> <mode>`
+    #[inline]
     pub fn enable(&self, mode: MirrorImageMode) -> Result<GlobalImageId> {
         let op = Op::Enable;
         // librbd 16 turns the features on before it refuses, so what is to be refused is refused first.
@@ -63,6 +64,7 @@ impl Image {
     ///
     /// Implements: `int rbd_mirror_image_disable(rbd_image_t image, bool force);`
     /// Similar to: `rbd mirror image disable [--force] <image-spec>`
+    #[inline]
     pub fn disable(&self, how: Disable) -> Result<()> {
         let op = Op::Disable;
         let force = how == Disable::Force;

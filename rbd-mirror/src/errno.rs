@@ -43,12 +43,14 @@ impl Errno {
 
     /// The positive number.
     #[must_use]
+    #[inline]
     pub const fn number(self) -> i32 {
         self.0
     }
 }
 
 impl fmt::Debug for Errno {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.name() {
             Some(name) => f.write_str(name),
@@ -58,6 +60,7 @@ impl fmt::Debug for Errno {
 }
 
 impl fmt::Display for Errno {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = io::Error::from_raw_os_error(self.0).to_string();
         let text = text.split(" (os error").next().unwrap_or_default();
@@ -69,6 +72,7 @@ impl fmt::Display for Errno {
 }
 
 impl From<Errno> for io::Error {
+    #[inline]
     fn from(errno: Errno) -> Self {
         Self::from_raw_os_error(errno.0)
     }

@@ -175,6 +175,7 @@ pub enum Error {
 }
 
 impl fmt::Display for Error {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Refused { op, on, reason, errno } => {
@@ -247,6 +248,7 @@ pub enum Hopeless {
 }
 
 impl fmt::Display for Hopeless {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::SplitBrain => {
@@ -272,6 +274,7 @@ impl fmt::Display for Hopeless {
 impl Error {
     /// The C call's number, where there was one.
     #[must_use]
+    #[inline]
     pub fn errno(&self) -> Option<Errno> {
         match self {
             Self::Refused { errno, .. } => *errno,
@@ -288,6 +291,7 @@ impl Error {
 
     /// Why it was refused, where it was.
     #[must_use]
+    #[inline]
     pub fn refusal(&self) -> Option<&Refusal> {
         match self {
             Self::Refused { reason, .. } => Some(reason),
@@ -297,12 +301,14 @@ impl Error {
 
     /// Whether the operation may have taken effect although this error was returned.
     #[must_use]
+    #[inline]
     pub fn is_in_doubt(&self) -> bool {
         matches!(self, Self::InDoubt { .. } | Self::Unreachable { .. })
     }
 
     /// Whether the reason is a site that does not answer, rather than one that says no.
     #[must_use]
+    #[inline]
     pub fn is_unreachable(&self) -> bool {
         self.is_in_doubt() || self.errno() == Some(Errno::ENOTCONN)
     }
@@ -311,6 +317,7 @@ impl Error {
 /// As its text: what an error says is what is reported of it.
 #[cfg(feature = "serde")]
 impl serde::Serialize for Error {
+    #[inline]
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }

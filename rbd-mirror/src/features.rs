@@ -48,6 +48,7 @@ impl Features {
 #[cfg(feature = "serde")]
 impl serde::Serialize for Features {
     /// As [`Display`](fmt::Display): `"layering, exclusive-lock"`.
+    #[inline]
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
@@ -55,6 +56,7 @@ impl serde::Serialize for Features {
 
 impl fmt::Display for Features {
     /// As `rbd info` prints them: `layering, exclusive-lock`.
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names = self.iter_names().map(|(name, _)| name.to_lowercase().replace('_', "-"));
         f.write_str(&names.collect::<Vec<_>>().join(", "))

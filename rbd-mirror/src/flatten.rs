@@ -31,6 +31,7 @@ impl Image {
     ///
     /// Implements: `int rbd_flatten_with_progress(rbd_image_t image, librbd_progress_fn_t cb, void *cbdata);`
     /// Similar to: `rbd flatten`
+    #[inline]
     pub fn flatten(&self, progress: impl FnMut(Progress) -> ControlFlow<()>) -> Result<()> {
         let op = Op::Flatten;
         self.long(op, progress, RawImage::flatten, |failure| match failure.errno() {

@@ -86,6 +86,7 @@ pub enum Target {
 }
 
 impl fmt::Display for Target {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Name(name) => f.write_str(name),
@@ -96,30 +97,35 @@ impl fmt::Display for Target {
 }
 
 impl From<&str> for Target {
+    #[inline]
     fn from(name: &str) -> Self {
         Self::Name(name.to_owned())
     }
 }
 
 impl From<String> for Target {
+    #[inline]
     fn from(name: String) -> Self {
         Self::Name(name)
     }
 }
 
 impl From<ImageId> for Target {
+    #[inline]
     fn from(id: ImageId) -> Self {
         Self::Id(id)
     }
 }
 
 impl From<GlobalImageId> for Target {
+    #[inline]
     fn from(id: GlobalImageId) -> Self {
         Self::Global(id)
     }
 }
 
 impl From<&GlobalImageId> for Target {
+    #[inline]
     fn from(id: &GlobalImageId) -> Self {
         Self::Global(id.clone())
     }
@@ -144,17 +150,20 @@ pub struct Cancel(Arc<AtomicBool>);
 impl Cancel {
     /// A switch that is off.
     #[must_use]
+    #[inline]
     pub fn new() -> Self {
         Self::default()
     }
 
     /// Begins no further operation.
+    #[inline]
     pub fn cancel(&self) {
         self.0.store(true, Ordering::Release);
     }
 
     /// Whether it was asked for.
     #[must_use]
+    #[inline]
     pub fn is_cancelled(&self) -> bool {
         self.0.load(Ordering::Acquire)
     }
@@ -181,6 +190,7 @@ type Verb = Box<dyn Fn(Image) -> Pin<Box<dyn Future<Output = (Image, Result<Answ
 impl Fleet {
     /// These images of the pool.
     #[must_use]
+    #[inline]
     pub fn new<I>(pool: &Pool, images: I) -> Self
     where
         I: IntoIterator,
@@ -199,6 +209,7 @@ impl Fleet {
     ///
     /// # Errors
     /// What [`Pool::mirrored_ids`] answers.
+    #[inline]
     pub fn of_pool(pool: &Pool) -> Result<Self> {
         Ok(Self::new(pool, pool.mirrored_ids()?.into_iter().map(|(_, global)| global)))
     }
@@ -206,6 +217,7 @@ impl Fleet {
     /// How many operations are under way at once, at least one; `usize::MAX` for all. Without it: 256 of those that librbd completes by
     /// itself, 8 flattens, 16 of the others.
     #[must_use]
+    #[inline]
     pub fn at_once(mut self, count: usize) -> Self {
         self.at_once = Some(count.max(1));
         self
@@ -213,6 +225,7 @@ impl Fleet {
 
     /// Begins nothing more once an operation has failed. What is under way is awaited.
     #[must_use]
+    #[inline]
     pub fn stop_on_error(mut self) -> Self {
         self.stop_on_error = true;
         self
@@ -220,6 +233,7 @@ impl Fleet {
 
     /// Begins nothing more once that switch is on. What is under way is awaited.
     #[must_use]
+    #[inline]
     pub fn cancelled_by(mut self, cancel: &Cancel) -> Self {
         self.cancel = cancel.clone();
         self
@@ -227,12 +241,14 @@ impl Fleet {
 
     /// How many images it has.
     #[must_use]
+    #[inline]
     pub fn len(&self) -> usize {
         self.images.len()
     }
 
     /// Whether it has none.
     #[must_use]
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.images.is_empty()
     }
@@ -240,6 +256,7 @@ impl Fleet {
     /// [`Image::promote`] of each.
     ///
     /// Similar to: `rbd mirror pool promote [--force]`
+    #[inline]
     pub fn promote(self, how: Promote) -> Outcomes<()> {
         self.opened(Op::Promote, Access::ReadWrite, move |image| async move {
             let done = image.promote_aio(how).await;
@@ -250,6 +267,7 @@ impl Fleet {
     /// [`Image::demote`] of each.
     ///
     /// Similar to: `rbd mirror pool demote`
+    #[inline]
     pub fn demote(self) -> Outcomes<()> {
         self.opened(Op::Demote, Access::ReadWrite, |image| async move {
             let done = image.demote_aio().await;
@@ -258,6 +276,7 @@ impl Fleet {
     }
 
     /// [`Image::role`] of each.
+    #[inline]
     pub fn role(self) -> Outcomes<Role> {
         self.opened(Op::MirrorInfo, Access::ReadOnly(None), |image| async move {
             let role = image.role_aio().await;
@@ -266,6 +285,7 @@ impl Fleet {
     }
 
     /// [`Image::status`] of each. For a whole pool [`Pool::statuses`] is cheaper.
+    #[inline]
     pub fn status(self) -> Outcomes<ImageStatus> {
         self.opened(Op::Status, Access::ReadOnly(None), |image| async move {
             let status = image.status_aio().await;
@@ -274,16 +294,19 @@ impl Fleet {
     }
 
     /// [`Image::enable`] of each.
+    #[inline]
     pub fn enable(self, mode: MirrorImageMode) -> Outcomes<GlobalImageId> {
         self.on_images(Op::Enable, WORKERS_AT_ONCE, move |image| image.enable(mode))
     }
 
     /// [`Image::disable`] of each.
+    #[inline]
     pub fn disable(self, how: Disable) -> Outcomes<()> {
         self.on_images(Op::Disable, WORKERS_AT_ONCE, move |image| image.disable(how))
     }
 
     /// [`Image::flatten`] of each. `progress` is called from the workers, for several images at once; a `Break` stops that image.
+    #[inline]
     pub fn flatten(
         self,
         progress: impl Fn(&Target, Progress) -> ControlFlow<()> + Send + Sync + 'static,
@@ -299,6 +322,7 @@ impl Fleet {
 
     /// [`Image::resync`] of each, which **destroys the copies here**. Only images that are named by their global ids: that is the
     /// consent. [`crate::pair::Pair::resync`] in [`each`](Self::each) proves first that there is a primary to fetch them from.
+    #[inline]
     pub fn resync(self) -> Outcomes<()> {
         let op = Op::Resync;
         self.each_within(op, WORKERS_AT_ONCE, move |pool, target| {
@@ -325,6 +349,7 @@ impl Fleet {
     /// # Ok(())
     /// # }
     /// ```
+    #[inline]
     pub fn each<T: Send + 'static>(
         self,
         op: Op,

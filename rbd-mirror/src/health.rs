@@ -48,6 +48,7 @@ pub enum Health {
 }
 
 impl fmt::Display for Health {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Ok => "OK",
@@ -58,6 +59,7 @@ impl fmt::Display for Health {
 }
 
 impl fmt::Display for Daemon {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "rbd-mirror {} on {}: {}", self.client_id, self.hostname, self.health)?;
         for callout in &self.callouts {
@@ -93,6 +95,7 @@ impl PoolHealth {
 
     /// Both together. Without a daemon it is a warning at the least.
     #[must_use]
+    #[inline]
     pub fn overall(&self) -> Health {
         self.images.max(self.daemons.unwrap_or(Health::Warning))
     }
@@ -105,6 +108,7 @@ impl Pool {
     /// As [`daemons`](Self::daemons) and [`status_summary`](Self::status_summary).
     ///
     /// Similar to: `rbd mirror pool status`
+    #[inline]
     pub fn health(&self) -> Result<PoolHealth> {
         Ok(PoolHealth::new(&self.daemons()?, self.status_summary()?))
     }
@@ -116,6 +120,7 @@ impl Pool {
     /// [`Error::Command`] (`EACCES`) without the capability; [`Error::Unreachable`] if no manager answers.
     ///
     /// Similar to: `rbd mirror pool status --verbose` (its list of daemons)
+    #[inline]
     pub fn daemons(&self) -> Result<Vec<Daemon>> {
         let cluster = self.cluster().bounded_by(self.bound());
         let ask = |prefix| cluster.mgr_command(&json::command(&[("prefix", prefix), ("format", "json")]));

@@ -27,6 +27,7 @@ pub struct Watcher {
 }
 
 impl fmt::Display for Watcher {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "client.{} at {}", self.client_id, self.address)
     }
@@ -40,12 +41,14 @@ pub struct LockOwner(String);
 impl LockOwner {
     /// The address, as librbd has it.
     #[must_use]
+    #[inline]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
 impl fmt::Display for LockOwner {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
@@ -71,6 +74,7 @@ impl Image {
     ///
     /// Implements: `int rbd_watchers_list(rbd_image_t image, rbd_image_watcher_t *watchers, size_t *max_watchers);`
     /// Similar to: `rbd status`
+    #[inline]
     pub fn watchers(&self) -> Result<Vec<Watcher>> {
         let watchers = self.run(Op::Watchers, RawImage::watchers)?;
         let watcher =
@@ -84,6 +88,7 @@ impl Image {
     ///
     /// # Errors
     /// [`crate::Error::Unreachable`] if the site does not answer.
+    #[inline]
     pub fn users(&self) -> Result<Vec<Watcher>> {
         let mut users = self.watchers()?;
         if let Some(daemon) = self.daemon_of_a_mirrored_image()? {
@@ -109,6 +114,7 @@ impl Image {
     /// [`Refusal::ReadOnlyHandle`] (`EINVAL`); [`crate::Error::Unreachable`] if the site does not answer.
     ///
     /// Implements: `int rbd_lock_get_owners(rbd_image_t image, rbd_lock_mode_t *lock_mode, char **lock_owners, size_t *max_lock_owners);`
+    #[inline]
     pub fn lock_owners(&self) -> Result<Vec<LockOwner>> {
         let op = Op::LockOwners;
         let owners = self.change(op, RawImage::lock_owners).map_err(|failure| match failure.errno() {
@@ -128,6 +134,7 @@ impl Image {
     /// is already being taken away.
     ///
     /// Implements: `int rbd_lock_break(rbd_image_t image, rbd_lock_mode_t lock_mode, const char *lock_owner);`
+    #[inline]
     pub fn break_lock(&self, owner: &LockOwner) -> Result<()> {
         let op = Op::BreakLock;
         let name = owner.0.clone();
@@ -176,6 +183,7 @@ impl Image {
     /// [`Refusal::LockHeld`] (`EBUSY`, `EROFS`) if another client keeps it; [`Refusal::NoExclusiveLock`] (`EINVAL`).
     ///
     /// Implements: `int rbd_lock_acquire(rbd_image_t image, rbd_lock_mode_t lock_mode);`
+    #[inline]
     pub fn acquire_lock(&self) -> Result<()> {
         let op = Op::AcquireLock;
         self.change(op, RawImage::acquire_lock).map_err(|failure| match failure.errno() {
@@ -193,6 +201,7 @@ impl Image {
     /// [`Refusal::NoExclusiveLock`] (`EINVAL`) if it was not held.
     ///
     /// Implements: `int rbd_lock_release(rbd_image_t image);`
+    #[inline]
     pub fn release_lock(&self) -> Result<()> {
         let op = Op::ReleaseLock;
         self.change(op, RawImage::release_lock).map_err(|failure| match failure.errno() {

@@ -93,6 +93,7 @@ pub struct Parent {
 }
 
 impl fmt::Display for Parent {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}@{}", self.image, self.snapshot)
     }
@@ -122,6 +123,7 @@ impl LinkedImage {
 }
 
 impl fmt::Display for LinkedImage {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let slash = if self.namespace.is_empty() { "" } else { "/" };
         write!(f, "{}/{}{slash}{}", self.pool, self.namespace, self.name)
@@ -172,6 +174,7 @@ impl Image {
     /// [`Error::InDoubt`] if the site does not answer, or a call that was left behind still runs: the handle is closed when it has.
     ///
     /// Implements: `int rbd_close(rbd_image_t image);`
+    #[inline]
     pub fn close(self) -> Result<()> {
         let (op, on, bound) = (Op::CloseImage, self.subject(), self.bound);
         let _span = tracing::debug_span!("image", op = op.word(), image = %self.spec).entered();
@@ -198,24 +201,28 @@ impl Image {
 
     /// The image's name.
     #[must_use]
+    #[inline]
     pub fn name(&self) -> &str {
         &self.spec.image
     }
 
     /// Where the image is.
     #[must_use]
+    #[inline]
     pub fn spec(&self) -> &ImageSpec {
         &self.spec
     }
 
     /// The pool it was opened in.
     #[must_use]
+    #[inline]
     pub fn pool(&self) -> &Pool {
         &self.pool
     }
 
     /// Whether it was opened for reading alone.
     #[must_use]
+    #[inline]
     pub fn is_read_only(&self) -> bool {
         self.open.access != Access::ReadWrite
     }
@@ -227,12 +234,14 @@ impl Image {
 
     /// The same handle with another limit for each operation, as for a flatten that may be quiet for long.
     #[must_use]
+    #[inline]
     pub fn bounded_by(&self, limit: Duration) -> Self {
         Self { bound: limit, pool: self.pool.bounded_by(limit), ..self.clone() }
     }
 
     /// The limit for each operation.
     #[must_use]
+    #[inline]
     pub fn bound(&self) -> Duration {
         self.bound
     }
@@ -243,6 +252,7 @@ impl Image {
     /// [`Error::InDoubt`] if the handle is stuck.
     ///
     /// Implements: `int rbd_get_id(rbd_image_t image, char *id, size_t id_len);`
+    #[inline]
     pub fn id(&self) -> Result<ImageId> {
         self.run(Op::ImageInfo, RawImage::id).map(ImageId::new)
     }
@@ -254,6 +264,7 @@ impl Image {
     ///
     /// Implements: `int rbd_stat(rbd_image_t image, rbd_image_info_t *info, size_t infosize);`
     /// Similar to: `rbd info`
+    #[inline]
     pub fn info(&self) -> Result<ImageInfo> {
         self.run(Op::ImageInfo, |raw| {
             let stat = raw.stat()?;
@@ -275,6 +286,7 @@ impl Image {
     /// As [`info`](Self::info).
     ///
     /// Implements: `int rbd_stat(rbd_image_t image, rbd_image_info_t *info, size_t infosize);`
+    #[inline]
     pub fn size(&self) -> Result<u64> {
         self.run(Op::ImageInfo, |raw| raw.stat().map(|stat| stat.size))
     }
@@ -285,6 +297,7 @@ impl Image {
     /// As [`info`](Self::info).
     ///
     /// Implements: `int rbd_get_features(rbd_image_t image, uint64_t *features);`
+    #[inline]
     pub fn features(&self) -> Result<Features> {
         self.run(Op::ImageInfo, RawImage::features).map(Features::from_bits_retain)
     }
@@ -299,6 +312,7 @@ impl Image {
     ///
     /// Implements: `int rbd_update_features(rbd_image_t image, uint64_t features, uint8_t enabled);`
     /// Similar to: `rbd feature enable`
+    #[inline]
     pub fn enable_features(&self, features: Features) -> Result<()> {
         let missing = features.difference(self.features()?);
         if missing.contains(Features::JOURNALING) {
@@ -314,6 +328,7 @@ impl Image {
     ///
     /// Implements: `int rbd_update_features(rbd_image_t image, uint64_t features, uint8_t enabled);`
     /// Similar to: `rbd feature disable`
+    #[inline]
     pub fn disable_features(&self, features: Features) -> Result<()> {
         let present = features.intersection(self.features()?);
         self.change_features(present, false)
@@ -339,6 +354,7 @@ impl Image {
     /// As [`info`](Self::info).
     ///
     /// Implements: `int rbd_get_parent(rbd_image_t image, rbd_linked_image_spec_t *parent_image, rbd_snap_spec_t *parent_snap);`
+    #[inline]
     pub fn parent(&self) -> Result<Option<Parent>> {
         self.run(Op::ImageInfo, parent)
     }
@@ -350,6 +366,7 @@ impl Image {
     ///
     /// Implements: `int rbd_list_children3(rbd_image_t image, rbd_linked_image_spec_t *images, size_t *max_images);`
     /// Similar to: `rbd children`
+    #[inline]
     pub fn children(&self) -> Result<Vec<LinkedImage>> {
         let children = self.run(Op::ImageInfo, RawImage::children)?;
         Ok(children.into_iter().map(LinkedImage::from_raw).collect())
@@ -361,6 +378,7 @@ impl Image {
     /// [`Error::InvalidInput`] if `size` is smaller than the image is; [`Refusal::Replica`].
     ///
     /// Implements: `int rbd_resize2(rbd_image_t image, uint64_t size, bool allow_shrink, librbd_progress_fn_t cb, void *cbdata);`
+    #[inline]
     pub fn grow(&self, size: u64) -> Result<()> {
         if size < self.size()? {
             return Err(Error::InvalidInput {
@@ -380,6 +398,7 @@ impl Image {
     ///
     /// Implements: `int rbd_resize2(rbd_image_t image, uint64_t size, bool allow_shrink, librbd_progress_fn_t cb, void *cbdata);`
     /// Similar to: `rbd resize --allow-shrink`
+    #[inline]
     pub fn shrink(&self, size: u64) -> Result<()> {
         self.change(Op::Resize, move |raw| raw.resize(size, true))
             .map_err(|failure| self.write_error(Op::Resize, failure))
@@ -391,6 +410,7 @@ impl Image {
     /// [`Error::NotFound`] if the key has no value.
     ///
     /// Implements: `int rbd_metadata_get(rbd_image_t image, const char *key, char *value, size_t *val_len);`
+    #[inline]
     pub fn metadata(&self, key: &str) -> Result<String> {
         let key = key.to_owned();
         self.run(Op::ImageMetadata, move |raw| raw.metadata(&key))
@@ -402,6 +422,7 @@ impl Image {
     /// [`Refusal::Replica`].
     ///
     /// Implements: `int rbd_metadata_set(rbd_image_t image, const char *key, const char *value);`
+    #[inline]
     pub fn set_metadata(&self, key: &str, value: &str) -> Result<()> {
         let (key, value) = (key.to_owned(), value.to_owned());
         self.change(Op::ImageMetadata, move |raw| raw.set_metadata(&key, &value))
@@ -414,6 +435,7 @@ impl Image {
     /// [`Error::NotFound`] if the key has no value; [`Refusal::Replica`].
     ///
     /// Implements: `int rbd_metadata_remove(rbd_image_t image, const char *key);`
+    #[inline]
     pub fn remove_metadata(&self, key: &str) -> Result<()> {
         let key = key.to_owned();
         self.change(Op::ImageMetadata, move |raw| raw.remove_metadata(&key))
@@ -552,6 +574,7 @@ fn parent(raw: &RawImage) -> Result<Option<Parent>, Errno> {
 }
 
 impl fmt::Debug for Image {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Image({}, {:?})", self.spec, self.open.access)
     }

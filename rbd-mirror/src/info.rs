@@ -21,6 +21,7 @@ impl Image {
     ///
     /// Implements: `int rbd_aio_mirror_image_get_info(rbd_image_t image, rbd_mirror_image_info_t *mirror_image_info, size_t info_size, rbd_completion_t c);`
     /// Similar to: `rbd info` (its lines on mirroring)
+    #[inline]
     pub fn role(&self) -> Result<Role> {
         let now = self.for_role()?;
         let asked = now.finish(Op::MirrorInfo, RawImage::start_mirror_info);
@@ -42,6 +43,7 @@ impl Image {
     ///
     /// # Errors
     /// [`Refusal::NotMirrored`]; as [`role`](Self::role).
+    #[inline]
     pub fn global_id(&self) -> Result<GlobalImageId> {
         self.role()?.id().cloned().ok_or_else(|| self.refuse(Op::MirrorInfo, Refusal::NotMirrored))
     }
@@ -52,6 +54,7 @@ impl Image {
     /// As [`role`](Self::role).
     ///
     /// Implements: `int rbd_aio_mirror_image_get_mode(rbd_image_t image, rbd_mirror_image_mode_t *mode, rbd_completion_t c);`
+    #[inline]
     pub fn mirror_mode(&self) -> Result<Option<MirrorImageMode>> {
         if self.role()? == Role::NotMirrored {
             return Ok(None);
@@ -73,6 +76,7 @@ impl Image {
     /// [`Refusal::NotMirrored`] (`EINVAL`).
     ///
     /// Implements: `int rbd_mirror_image_get_instance_id(rbd_image_t image, char *id, size_t *id_max_length);`
+    #[inline]
     pub fn daemon_instance(&self) -> Result<Option<i64>> {
         let op = Op::InstanceId;
         match self.change(op, RawImage::mirror_instance_id) {

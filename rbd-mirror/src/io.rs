@@ -23,6 +23,7 @@ impl Image {
     /// [`Error::Unreachable`] or [`Error::InDoubt`] if the site does not answer.
     ///
     /// Implements: `int rbd_aio_read2(rbd_image_t image, uint64_t off, size_t len, char *buf, rbd_completion_t c, int op_flags);`
+    #[inline]
     pub fn read_at(&self, offset: u64, length: usize) -> Result<Vec<u8>> {
         let read = self.finish(Op::Read, |raw| {
             // No more is set aside than there is to be read.
@@ -43,6 +44,7 @@ impl Image {
     /// [`take_over`](Self::take_over); [`Refusal::ReadOnlyHandle`](crate::Refusal::ReadOnlyHandle); [`Error::InDoubt`].
     ///
     /// Implements: `int rbd_aio_write2(rbd_image_t image, uint64_t off, size_t len, const char *buf, rbd_completion_t c, int op_flags);`
+    #[inline]
     pub fn write_at(&self, offset: u64, data: &[u8]) -> Result<()> {
         let write = self.finish(Op::Write, |raw| raw.start_write(offset, data.to_vec()));
         write.map(drop).map_err(|failure| self.write_error(Op::Write, failure))
@@ -54,6 +56,7 @@ impl Image {
     /// [`Error::Os`] with `EILSEQ` if something else is there: nothing is written. Otherwise as [`write_at`](Self::write_at).
     ///
     /// Implements: `int rbd_aio_compare_and_write(rbd_image_t image, uint64_t off, size_t len, const char *cmp_buf, const char *buf, rbd_completion_t c, uint64_t *mismatch_off, int op_flags);`
+    #[inline]
     pub fn compare_and_write(&self, offset: u64, compare: &[u8], data: &[u8]) -> Result<()> {
         if compare.len() != data.len() {
             let what = "compare and data differ in length";
@@ -70,6 +73,7 @@ impl Image {
     /// As [`write_at`](Self::write_at).
     ///
     /// Implements: `int rbd_aio_flush(rbd_image_t image, rbd_completion_t c);`
+    #[inline]
     pub fn flush(&self) -> Result<()> {
         let flush = self.finish(Op::Flush, RawImage::start_flush);
         flush.map(drop).map_err(|failure| self.write_error(Op::Flush, failure))
@@ -81,6 +85,7 @@ impl Image {
     /// As [`write_at`](Self::write_at).
     ///
     /// Implements: `int rbd_aio_discard(rbd_image_t image, uint64_t off, uint64_t len, rbd_completion_t c);`
+    #[inline]
     pub fn discard(&self, offset: u64, length: u64) -> Result<()> {
         let discard = self.finish(Op::Discard, |raw| raw.start_discard(offset, length));
         discard.map(drop).map_err(|failure| self.write_error(Op::Discard, failure))
@@ -93,6 +98,7 @@ impl Image {
     /// As [`read_at`](Self::read_at).
     ///
     /// Implements: `int rbd_aio_readv(rbd_image_t image, const struct iovec *iov, int iovcnt, uint64_t off, rbd_completion_t c);`
+    #[inline]
     pub fn read_vectored_at(&self, offset: u64, lengths: &[usize]) -> Result<Vec<Vec<u8>>> {
         if lengths.iter().all(|length| *length == 0) {
             return Ok(vec![Vec::new(); lengths.len()]);
@@ -115,6 +121,7 @@ impl Image {
     /// As [`write_at`](Self::write_at).
     ///
     /// Implements: `int rbd_aio_writev(rbd_image_t image, const struct iovec *iov, int iovcnt, uint64_t off, rbd_completion_t c);`
+    #[inline]
     pub fn write_vectored_at(&self, offset: u64, buffers: Vec<Vec<u8>>) -> Result<()> {
         if buffers.iter().all(Vec::is_empty) {
             return Ok(());
@@ -131,6 +138,7 @@ impl Image {
     /// As [`write_at`](Self::write_at).
     ///
     /// Implements: `int rbd_aio_write_zeroes(rbd_image_t image, uint64_t off, size_t len, rbd_completion_t c, int zero_flags, int op_flags);`
+    #[inline]
     pub fn write_zeroes(&self, offset: u64, length: u64, how: Zeroes) -> Result<()> {
         let op = Op::WriteZeroes;
         let length = self.length(op, length)?;
@@ -144,6 +152,7 @@ impl Image {
     /// [`Error::InvalidInput`] if the range is no multiple of the pattern; as [`write_at`](Self::write_at).
     ///
     /// Implements: `int rbd_aio_writesame(rbd_image_t image, uint64_t off, size_t len, const char *buf, size_t data_len, rbd_completion_t c, int op_flags);`
+    #[inline]
     pub fn write_same(&self, offset: u64, length: u64, pattern: &[u8]) -> Result<()> {
         let op = Op::Write;
         let length = self.length(op, length)?;

@@ -72,6 +72,7 @@ pub struct Position {
 }
 
 impl fmt::Display for Position {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.tag_tid, self.entry_tid)
     }
@@ -118,6 +119,7 @@ impl TagOwner {
 impl Tag {
     /// Whether this epoch is a copy of one of `primary`'s: a replica's journal, with or without the demotion replayed.
     #[must_use]
+    #[inline]
     pub fn follows(&self, primary: &MirrorUuid) -> bool {
         let is = |owner: &TagOwner| *owner == TagOwner::Peer(primary.clone());
         is(&self.owner) || (self.owner == TagOwner::Orphan && is(&self.predecessor))
@@ -127,18 +129,21 @@ impl Tag {
 impl Journal {
     /// The peer of that mirror uuid.
     #[must_use]
+    #[inline]
     pub fn peer(&self, uuid: &MirrorUuid) -> Option<&JournalPeer> {
         self.peers.iter().find(|peer| peer.uuid == *uuid)
     }
 
     /// Who owns the image.
     #[must_use]
+    #[inline]
     pub fn owner(&self) -> Option<&TagOwner> {
         self.newest_tag.as_ref().map(|tag| &tag.owner)
     }
 
     /// Whether the image was ever primary at this site: then it was complete. A replica's journal has no entries of its own.
     #[must_use]
+    #[inline]
     pub fn was_primary(&self) -> bool {
         self.local.is_some() || self.peers.iter().any(|peer| peer.position.is_some())
     }
@@ -147,6 +152,7 @@ impl Journal {
     /// leaves the new epoch without an entry: no peer will ever be promotable. The cure loses nothing: promote here again,
     /// then demote again.
     #[must_use]
+    #[inline]
     pub fn is_demoted(&self) -> bool {
         self.newest_tag.as_ref().is_some_and(|tag| {
             tag.owner == TagOwner::Orphan && self.local.is_some_and(|local| local.tag_tid >= tag.tid)
@@ -155,6 +161,7 @@ impl Journal {
 
     /// Whether a demotion was begun here and not finished: see [`is_demoted`](Self::is_demoted).
     #[must_use]
+    #[inline]
     pub fn has_broken_demotion(&self) -> bool {
         self.newest_tag.as_ref().is_some_and(|tag| {
             tag.owner == TagOwner::Orphan
@@ -172,6 +179,7 @@ impl Image {
     /// newer than this crate.
     ///
     /// Similar to: `rbd journal status`
+    #[inline]
     pub fn journal(&self) -> Result<Journal> {
         self.pool().bounded_by(self.bound()).journal_of(&self.id()?)
     }
@@ -196,6 +204,7 @@ impl Image {
     ///
     /// # Errors
     /// [`Error::Refused`] with [`Refusal::InUse`] while somebody has the image open for writing besides this handle.
+    #[inline]
     pub fn heal_orphan_journal(&self) -> Result<bool> {
         let op = Op::HealJournal;
         let _span = tracing::info_span!("image", op = op.word(), image = %self.spec()).entered();
@@ -232,6 +241,7 @@ impl Pool {
     ///
     /// # Errors
     /// As [`Image::journal`].
+    #[inline]
     pub fn journal_of(&self, image: &ImageId) -> Result<Journal> {
         let op = Op::Journal;
         let _span = tracing::debug_span!("pool", op = op.word(), pool = %self.spec(), %image).entered();

@@ -64,6 +64,7 @@ pub enum WhyUnknown {
 impl Lag {
     /// The most that it can be; `None` if nothing is known.
     #[must_use]
+    #[inline]
     pub fn bound(&self) -> Option<Duration> {
         match self {
             Self::Known(lag) | Self::AtMost(lag) => Some(*lag),
@@ -73,12 +74,14 @@ impl Lag {
 
     /// Whether it is known to be no more than this.
     #[must_use]
+    #[inline]
     pub fn is_within(&self, limit: Duration) -> bool {
         self.bound().is_some_and(|bound| bound <= limit)
     }
 }
 
 impl fmt::Display for Lag {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Known(lag) => write!(f, "{:.1} s", lag.as_secs_f64()),
@@ -89,6 +92,7 @@ impl fmt::Display for Lag {
 }
 
 impl fmt::Display for WhyUnknown {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NotPrimary => "it is not primary where its primary should be",
@@ -108,6 +112,7 @@ impl fmt::Display for WhyUnknown {
 /// # Errors
 /// [`Error::NotFound`] if the primary has no such image; what reading either site answers. With a primary that does not answer,
 /// [`lag_by_replica`] says what the replica alone knows.
+#[inline]
 pub fn lag(primary: &Pool, replica: &Pool, id: &GlobalImageId) -> Result<Lag> {
     let image = primary.open_by_global_id_read_only(id)?;
     if !image.role()?.is_primary() {
@@ -130,6 +135,7 @@ pub fn lag(primary: &Pool, replica: &Pool, id: &GlobalImageId) -> Result<Lag> {
 ///
 /// # Errors
 /// [`Error::NotFound`] if there is no such image; what reading the site answers.
+#[inline]
 pub fn lag_by_replica(replica: &Pool, id: &GlobalImageId) -> Result<Lag> {
     let copy = replica.open_by_global_id_read_only(id)?;
     if copy.mirror_mode()? != Some(MirrorImageMode::Snapshot) {
@@ -204,6 +210,7 @@ const LOOKS_MAX: usize = 4096;
 impl Looks {
     /// Adds a look at the journal of that primary: the newest entry it had committed at that time, and how far the replica was. After a
     /// switch-over the looks begin anew.
+    #[inline]
     pub fn add(&mut self, at: SystemTime, primary: &MirrorUuid, newest: Position, done: Option<Position>) {
         if self.primary.as_ref() != Some(primary) {
             *self = Self { primary: Some(primary.clone()), ..Self::default() };
@@ -221,6 +228,7 @@ impl Looks {
 
     /// How much can have been lost at the most, if the primary ended at that time.
     #[must_use]
+    #[inline]
     pub fn lost_by(&self, ended: SystemTime) -> Lag {
         let passed = self.heads.first().filter(|(_, newest)| Some(*newest) <= self.done);
         match passed {

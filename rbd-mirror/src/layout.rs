@@ -20,6 +20,7 @@ bitflags::bitflags! {
 
 #[cfg(feature = "serde")]
 impl serde::Serialize for ImageFlags {
+    #[inline]
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
         serializer.serialize_u64(self.bits())
     }
@@ -59,6 +60,7 @@ impl Image {
     /// Implements: `int rbd_get_access_timestamp(rbd_image_t image, struct timespec *timestamp);`
     /// Implements: `int rbd_get_modify_timestamp(rbd_image_t image, struct timespec *timestamp);`
     /// Similar to: `rbd info`
+    #[inline]
     pub fn layout(&self) -> Result<Layout> {
         let raw = self.run(Op::ImageInfo, RawImage::layout)?;
         Ok(Layout {
@@ -78,6 +80,7 @@ impl Image {
     /// As [`info`](Self::info).
     ///
     /// Implements: `int rbd_is_exclusive_lock_owner(rbd_image_t image, int *is_owner);`
+    #[inline]
     pub fn owns_lock(&self) -> Result<bool> {
         self.run(Op::LockOwners, RawImage::owns_lock)
     }
@@ -90,6 +93,7 @@ impl Image {
     ///
     /// Implements: `int rbd_list_descendants(rbd_image_t image, rbd_linked_image_spec_t *images, size_t *max_images);`
     /// Similar to: `rbd children --descendants <image-spec>`
+    #[inline]
     pub fn descendants(&self) -> Result<Vec<LinkedImage>> {
         let descendants = self.run(Op::ImageInfo, RawImage::descendants)?;
         Ok(descendants.into_iter().map(LinkedImage::from_raw).collect())

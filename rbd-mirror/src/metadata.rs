@@ -48,6 +48,7 @@ pub enum ConfigSource {
 }
 
 impl fmt::Display for ConfigSource {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Config => f.write_str("config"),
@@ -78,6 +79,7 @@ impl Pool {
     ///
     /// Implements: `int rbd_pool_metadata_list(rados_ioctx_t io_ctx, const char *start, uint64_t max, char *keys, size_t *key_len, char *values, size_t *vals_len);`
     #[must_use]
+    #[inline]
     pub fn metadata_entries(&self) -> Pages<(String, String)> {
         let pool = self.clone();
         let fetch = move |after: String| pool.run(Op::PoolMetadata, move |io| io.metadata_page(&after, PAGE));
@@ -90,6 +92,7 @@ impl Pool {
     /// [`Error::NotFound`] if the key has no value.
     ///
     /// Implements: `int rbd_pool_metadata_remove(rados_ioctx_t io_ctx, const char *key);`
+    #[inline]
     pub fn remove_metadata(&self, key: &str) -> Result<()> {
         let key = key.to_owned();
         self.run(Op::PoolMetadata, move |io| io.remove_pool_metadata(&key))
@@ -102,6 +105,7 @@ impl Pool {
     ///
     /// Implements: `int rbd_config_pool_list(rados_ioctx_t io_ctx, rbd_config_option_t *options, int *max_options);`
     /// Similar to: `rbd config pool ls <pool>`
+    #[inline]
     pub fn config(&self) -> Result<Vec<ConfigOption>> {
         let options = self.run(Op::Config, RawIoCtx::config)?;
         Ok(options.into_iter().map(ConfigOption::from_raw).collect())
@@ -114,6 +118,7 @@ impl Pool {
     ///
     /// Implements: `int rbd_pool_metadata_set(rados_ioctx_t io_ctx, const char *key, const char *value);`
     /// Similar to: `rbd config pool set <pool> <option> <value>`
+    #[inline]
     pub fn set_config(&self, option: &str, value: &str) -> Result<()> {
         is_known(&self.config()?, option, || self.subject())?;
         let (key, value) = (format!("{OVERRIDE}{option}"), value.to_owned());
@@ -127,6 +132,7 @@ impl Pool {
     ///
     /// Implements: `int rbd_pool_metadata_remove(rados_ioctx_t io_ctx, const char *key);`
     /// Similar to: `rbd config pool remove <pool> <option>`
+    #[inline]
     pub fn remove_config(&self, option: &str) -> Result<()> {
         let key = format!("{OVERRIDE}{option}");
         // Removing what is not there is no error to every release: look first.
@@ -144,6 +150,7 @@ impl Image {
     /// Implements: `int rbd_metadata_list(rbd_image_t image, const char *start, uint64_t max, char *keys, size_t *key_len, char *values, size_t *vals_len);`
     /// Similar to: `rbd image-meta ls <image-spec>`
     #[must_use]
+    #[inline]
     pub fn metadata_entries(&self) -> Pages<(String, String)> {
         let image = self.clone();
         let fetch =
@@ -158,6 +165,7 @@ impl Image {
     ///
     /// Implements: `int rbd_config_image_list(rbd_image_t image, rbd_config_option_t *options, int *max_options);`
     /// Similar to: `rbd config image ls <image-spec>`
+    #[inline]
     pub fn config(&self) -> Result<Vec<ConfigOption>> {
         let options = self.run(Op::Config, RawImage::config)?;
         Ok(options.into_iter().map(ConfigOption::from_raw).collect())
@@ -171,6 +179,7 @@ impl Image {
     ///
     /// Implements: `int rbd_metadata_set(rbd_image_t image, const char *key, const char *value);`
     /// Similar to: `rbd config image set <image-spec> <option> <value>`
+    #[inline]
     pub fn set_config(&self, option: &str, value: &str) -> Result<()> {
         is_known(&self.config()?, option, || self.subject())?;
         self.set_metadata(&format!("{OVERRIDE}{option}"), value)
@@ -183,6 +192,7 @@ impl Image {
     ///
     /// Implements: `int rbd_metadata_remove(rbd_image_t image, const char *key);`
     /// Similar to: `rbd config image remove <image-spec> <option>`
+    #[inline]
     pub fn remove_config(&self, option: &str) -> Result<()> {
         self.remove_metadata(&format!("{OVERRIDE}{option}"))
     }

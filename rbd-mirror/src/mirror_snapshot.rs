@@ -31,6 +31,7 @@ impl Image {
     ///
     /// Implements: `int rbd_aio_mirror_image_create_snapshot(rbd_image_t image, uint32_t flags, uint64_t *snap_id, rbd_completion_t c);`
     /// Similar to: `rbd mirror image snapshot <image-spec>`
+    #[inline]
     pub fn create_mirror_snapshot(&self, flags: SnapshotFlags) -> Result<u64> {
         let op = Op::MirrorSnapshot;
         let _span = tracing::info_span!("mirror snapshot", op = op.word(), image = %self.spec()).entered();

@@ -37,6 +37,7 @@ const PAGE: usize = 1024;
 impl<T> Iterator for Pages<T> {
     type Item = Result<T>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         if self.page.is_empty() {
             // A page may be shorter than asked for without being the last: only an empty one is.
@@ -54,6 +55,7 @@ impl<T> Iterator for Pages<T> {
 }
 
 impl<T> std::fmt::Debug for Pages<T> {
+    #[inline]
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Pages").field("after", &self.after).finish_non_exhaustive()
     }
@@ -68,6 +70,7 @@ impl Pool {
     ///
     /// Implements: `int rbd_mirror_image_info_list(rados_ioctx_t io_ctx, rbd_mirror_image_mode_t *mode_filter, const char *start_id, size_t max, char **image_ids, rbd_mirror_image_mode_t *mode_entries, rbd_mirror_image_info_t *info_entries, size_t *num_entries);`
     #[must_use]
+    #[inline]
     pub fn mirrored(&self, mode: Option<MirrorImageMode>) -> Pages<MirroredImage> {
         let pool = self.clone();
         let filter = mode.map(MirrorImageMode::to_raw);
@@ -91,6 +94,7 @@ impl Pool {
     ///
     /// Implements: `int rbd_mirror_image_instance_id_list(rados_ioctx_t io_ctx, const char *start_id, size_t max, char **image_ids, char **instance_ids, size_t *len);`
     #[must_use]
+    #[inline]
     pub fn daemon_instances(&self) -> Pages<(ImageId, String)> {
         let pool = self.clone();
         let fetch = move |after: String| {
@@ -106,6 +110,7 @@ impl Pool {
     /// [`Error::Unsupported`] before librbd 1.20.
     ///
     /// Implements: `int rbd_mirror_remote_namespace_get(rados_ioctx_t io_ctx, char *remote_namespace, size_t *max_len);`
+    #[inline]
     pub fn remote_namespace(&self) -> Result<String> {
         let answer = self.run(Op::RemoteNamespace, |io| io.remote_namespace().transpose())?;
         answer.ok_or_else(Self::no_remote_namespaces)
@@ -117,6 +122,7 @@ impl Pool {
     /// [`Error::Unsupported`] before librbd 1.20; [`Error::Os`] with `EINVAL` once mirroring is enabled.
     ///
     /// Implements: `int rbd_mirror_remote_namespace_set(rados_ioctx_t io_ctx, const char *remote_namespace);`
+    #[inline]
     pub fn set_remote_namespace(&self, namespace: &str) -> Result<()> {
         let namespace = namespace.to_owned();
         let done =

@@ -40,6 +40,7 @@ impl PoolMode {
 }
 
 impl fmt::Display for PoolMode {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Disabled => f.write_str("disabled"),
@@ -82,6 +83,7 @@ impl MirrorImageMode {
 }
 
 impl fmt::Display for MirrorImageMode {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Journal => f.write_str("journal"),

@@ -13,24 +13,28 @@ macro_rules! id {
 
         impl $name {
             /// The id from its text, as Ceph prints it.
+            #[inline]
             pub fn new(text: impl Into<Arc<str>>) -> Self {
                 Self(text.into())
             }
 
             /// The id as Ceph prints it.
             #[must_use]
+            #[inline]
             pub fn as_str(&self) -> &str {
                 &self.0
             }
         }
 
         impl fmt::Display for $name {
+            #[inline]
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str(&self.0)
             }
         }
 
         impl fmt::Debug for $name {
+            #[inline]
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 write!(f, "{}({})", stringify!($name), self.0)
             }
@@ -71,6 +75,7 @@ pub struct PoolSpec {
 impl PoolSpec {
     /// The spec of an image in this pool.
     #[must_use]
+    #[inline]
     pub fn image(&self, image: impl Into<Arc<str>>) -> ImageSpec {
         ImageSpec { pool: self.clone(), image: image.into() }
     }
@@ -82,6 +87,7 @@ impl PoolSpec {
 }
 
 impl fmt::Display for PoolSpec {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} at {}", self.path(), self.cluster)
     }
@@ -97,6 +103,7 @@ pub struct ImageSpec {
 }
 
 impl fmt::Display for ImageSpec {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{} at {}", self.pool.path(), self.image, self.pool.cluster)
     }
@@ -114,6 +121,7 @@ pub enum Subject {
 }
 
 impl fmt::Display for Subject {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Cluster(cluster) => f.write_str(cluster),
@@ -124,12 +132,14 @@ impl fmt::Display for Subject {
 }
 
 impl From<ImageSpec> for Subject {
+    #[inline]
     fn from(spec: ImageSpec) -> Self {
         Self::Image(spec)
     }
 }
 
 impl From<PoolSpec> for Subject {
+    #[inline]
     fn from(spec: PoolSpec) -> Self {
         Self::Pool(spec)
     }

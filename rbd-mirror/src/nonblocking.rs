@@ -40,6 +40,7 @@ pub struct NonblockingImage(Image);
 impl Pool {
     /// This pool's calls as futures.
     #[must_use]
+    #[inline]
     pub fn nonblocking(&self) -> NonblockingPool {
         NonblockingPool(self.clone())
     }
@@ -48,6 +49,7 @@ impl Pool {
 impl Image {
     /// This image with its calls as futures.
     #[must_use]
+    #[inline]
     pub fn into_nonblocking(self) -> NonblockingImage {
         NonblockingImage(self)
     }
@@ -60,6 +62,7 @@ impl NonblockingPool {
     /// Those of [`Pool::open`].
     ///
     /// Implements: `int rbd_aio_open(rados_ioctx_t io, const char *name, rbd_image_t *image, const char *snap_name, rbd_completion_t c);`
+    #[inline]
     pub async fn open(&self, name: &str) -> Result<Image> {
         self.0.open_aio(Which::Name(name.to_owned()), Access::ReadWrite).await
     }
@@ -70,6 +73,7 @@ impl NonblockingPool {
     /// Those of [`Pool::open`].
     ///
     /// Implements: `int rbd_aio_open_read_only(rados_ioctx_t io, const char *name, rbd_image_t *image, const char *snap_name, rbd_completion_t c);`
+    #[inline]
     pub async fn open_read_only(&self, name: &str) -> Result<Image> {
         self.0.open_aio(Which::Name(name.to_owned()), Access::ReadOnly(None)).await
     }
@@ -80,6 +84,7 @@ impl NonblockingPool {
     /// Those of [`Pool::open`].
     ///
     /// Implements: `int rbd_aio_open_by_id(rados_ioctx_t io, const char *id, rbd_image_t *image, const char *snap_name, rbd_completion_t c);`
+    #[inline]
     pub async fn open_by_id(&self, id: &ImageId) -> Result<Image> {
         self.0.open_aio(Which::Id(id.as_str().to_owned()), Access::ReadWrite).await
     }
@@ -88,6 +93,7 @@ impl NonblockingPool {
     ///
     /// # Errors
     /// Those of [`Pool::open_by_global_id`].
+    #[inline]
     pub async fn open_by_global_id(&self, id: &GlobalImageId) -> Result<Image> {
         let id = self.0.find_aio(id).await?;
         self.open_by_id(&id).await
@@ -97,6 +103,7 @@ impl NonblockingPool {
 impl NonblockingImage {
     /// This image with its calls blocking.
     #[must_use]
+    #[inline]
     pub fn into_blocking(self) -> Image {
         self.0
     }
@@ -107,6 +114,7 @@ impl NonblockingImage {
     /// Those of [`Image::promote`].
     ///
     /// Implements: `int rbd_aio_mirror_image_promote(rbd_image_t image, bool force, rbd_completion_t c);`
+    #[inline]
     pub async fn promote(&self, how: Promote) -> Result<()> {
         self.0.promote_aio(how).await
     }
@@ -117,6 +125,7 @@ impl NonblockingImage {
     /// Those of [`Image::demote`].
     ///
     /// Implements: `int rbd_aio_mirror_image_demote(rbd_image_t image, rbd_completion_t c);`
+    #[inline]
     pub async fn demote(&self) -> Result<()> {
         self.0.demote_aio().await
     }
@@ -127,6 +136,7 @@ impl NonblockingImage {
     /// Those of [`Image::role`].
     ///
     /// Implements: `int rbd_aio_mirror_image_get_info(rbd_image_t image, rbd_mirror_image_info_t *mirror_image_info, size_t info_size, rbd_completion_t c);`
+    #[inline]
     pub async fn role(&self) -> Result<Role> {
         self.0.role_aio().await
     }
@@ -137,6 +147,7 @@ impl NonblockingImage {
     /// Those of [`Image::status`].
     ///
     /// Implements: `int rbd_aio_mirror_image_get_global_status(rbd_image_t image, rbd_mirror_image_global_status_t *mirror_image_global_status, size_t status_size, rbd_completion_t c);`
+    #[inline]
     pub async fn status(&self) -> Result<ImageStatus> {
         self.0.status_aio().await
     }
@@ -147,6 +158,7 @@ impl NonblockingImage {
     /// Those of [`Image::create_mirror_snapshot`].
     ///
     /// Implements: `int rbd_aio_mirror_image_create_snapshot(rbd_image_t image, uint32_t flags, uint64_t *snap_id, rbd_completion_t c);`
+    #[inline]
     pub async fn create_mirror_snapshot(&self, flags: SnapshotFlags) -> Result<u64> {
         self.0.create_mirror_snapshot_aio(flags).await
     }
@@ -157,6 +169,7 @@ impl NonblockingImage {
     /// Those of [`Image::close`].
     ///
     /// Implements: `int rbd_aio_close(rbd_image_t image, rbd_completion_t c);`
+    #[inline]
     pub async fn close(self) -> Result<()> {
         self.0.close_aio().await
     }

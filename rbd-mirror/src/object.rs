@@ -43,6 +43,7 @@ impl Pool {
     /// [`Error::NotFound`]; [`Error::Unreadable`] if it is larger than 64 MiB.
     ///
     /// Implements: `int rados_read(rados_ioctx_t io, const char *oid, char *buf, size_t len, uint64_t off);`
+    #[inline]
     pub fn read_object(&self, name: &str) -> Result<Vec<u8>> {
         let op = Op::ReadObject;
         let object = name.to_owned();
@@ -75,6 +76,7 @@ impl Pool {
     /// [`Refusal::Full`]; [`Error::NotPermitted`]; [`Error::InDoubt`].
     ///
     /// Implements: `int rados_write_full(rados_ioctx_t io, const char *oid, const char *buf, size_t len);`
+    #[inline]
     pub fn write_object(&self, name: &str, data: &[u8]) -> Result<()> {
         let (object, data) = (name.to_owned(), data.to_vec());
         self.run_on(Op::WriteObject, name, move |io| io.write_object(&object, &data))
@@ -87,6 +89,7 @@ impl Pool {
     /// As [`write_object`](Self::write_object).
     ///
     /// Implements: `int rados_write(rados_ioctx_t io, const char *oid, const char *buf, size_t len, uint64_t off);`
+    #[inline]
     pub fn write_object_at(&self, name: &str, offset: u64, data: &[u8]) -> Result<()> {
         let (object, data) = (name.to_owned(), data.to_vec());
         self.run_on(Op::WriteObject, name, move |io| io.write_object_at(&object, offset, &data))
@@ -98,6 +101,7 @@ impl Pool {
     /// As [`write_object`](Self::write_object).
     ///
     /// Implements: `int rados_append(rados_ioctx_t io, const char *oid, const char *buf, size_t len);`
+    #[inline]
     pub fn append_object(&self, name: &str, data: &[u8]) -> Result<()> {
         let (object, data) = (name.to_owned(), data.to_vec());
         self.run_on(Op::WriteObject, name, move |io| io.append_object(&object, &data))
@@ -109,6 +113,7 @@ impl Pool {
     /// [`Error::NotFound`].
     ///
     /// Implements: `int rados_remove(rados_ioctx_t io, const char *oid);`
+    #[inline]
     pub fn remove_object(&self, name: &str) -> Result<()> {
         let object = name.to_owned();
         self.run_on(Op::WriteObject, name, move |io| io.remove_object(&object))
@@ -120,6 +125,7 @@ impl Pool {
     /// [`Error::NotFound`] if there is no such object.
     ///
     /// Implements: `void rados_read_op_omap_get_vals2(rados_read_op_t read_op, const char *start_after, const char *filter_prefix, uint64_t max_return, rados_omap_iter_t *iter, unsigned char *pmore, int *prval);`
+    #[inline]
     pub fn object_entries(&self, name: &str) -> Result<Vec<(String, Vec<u8>)>> {
         let object = name.to_owned();
         self.run_on(Op::ReadObject, name, move |io| {
@@ -142,6 +148,7 @@ impl Pool {
     /// As [`write_object`](Self::write_object).
     ///
     /// Implements: `void rados_write_op_omap_set2(rados_write_op_t write_op, char const *const *keys, char const *const *vals, const size_t *key_lens, const size_t *val_lens, size_t num);`
+    #[inline]
     pub fn set_object_entries(&self, name: &str, entries: &[(&str, &[u8])]) -> Result<()> {
         let object = name.to_owned();
         let entries: Vec<(String, Vec<u8>)> =
@@ -155,6 +162,7 @@ impl Pool {
     /// [`Error::NotFound`] if there is no such object.
     ///
     /// Implements: `void rados_write_op_omap_rm_keys2(rados_write_op_t write_op, char const *const *keys, const size_t *key_lens, size_t keys_len);`
+    #[inline]
     pub fn remove_object_entries(&self, name: &str, keys: &[&str]) -> Result<()> {
         let (object, keys) = (name.to_owned(), keys.iter().map(|key| (*key).to_owned()).collect::<Vec<_>>());
         self.run_on(Op::WriteObject, name, move |io| {
@@ -174,6 +182,7 @@ impl Pool {
     /// microsecond, which the OSD would take for a lock that never runs out; [`Error::InDoubt`].
     ///
     /// Implements: `int rados_lock_exclusive(rados_ioctx_t io, const char *oid, const char *name, const char *cookie, const char *desc, struct timeval *duration, uint8_t flags);`
+    #[inline]
     pub fn lock_object(&self, name: &str, lock: &str, cookie: &str, lasting: Duration) -> Result<()> {
         let op = Op::LockObject;
         if lasting < Duration::from_micros(1) {
@@ -208,6 +217,7 @@ impl Pool {
     /// [`Error::NotFound`] if this client does not hold it with that cookie: it ran out, or was broken.
     ///
     /// Implements: `int rados_unlock(rados_ioctx_t io, const char *o, const char *name, const char *cookie);`
+    #[inline]
     pub fn unlock_object(&self, name: &str, lock: &str, cookie: &str) -> Result<()> {
         let [object, lock, cookie] = [name, lock, cookie].map(str::to_owned);
         self.run_on(Op::LockObject, name, move |io| io.unlock_object(&object, &lock, &cookie))
@@ -219,6 +229,7 @@ impl Pool {
     /// [`Error::Unreachable`] or [`Error::InDoubt`] if the pool's OSDs do not answer.
     ///
     /// Implements: `ssize_t rados_list_lockers(rados_ioctx_t io, const char *o, const char *name, int *exclusive, char *tag, size_t *tag_len, char *clients, size_t *clients_len, char *cookies, size_t *cookies_len, char *addrs, size_t *addrs_len);`
+    #[inline]
     pub fn object_lockers(&self, name: &str, lock: &str) -> Result<Vec<ObjectLocker>> {
         let [object, lock] = [name, lock].map(str::to_owned);
         let lockers =
@@ -237,6 +248,7 @@ impl Pool {
     /// [`Error::NotFound`] if that holder does not have it.
     ///
     /// Implements: `int rados_break_lock(rados_ioctx_t io, const char *o, const char *name, const char *client, const char *cookie);`
+    #[inline]
     pub fn break_object_lock(&self, name: &str, lock: &str, holder: &ObjectLocker) -> Result<()> {
         let [object, lock] = [name, lock].map(str::to_owned);
         let holder = holder.clone();

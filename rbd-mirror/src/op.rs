@@ -14,6 +14,7 @@ macro_rules! ops {
         impl Op {
             /// The operation in words.
             #[must_use]
+            #[inline]
             pub const fn word(self) -> &'static str {
                 match self {
                     $(Self::$name => $word),+
@@ -52,6 +53,7 @@ ops! {
 }
 
 impl fmt::Display for Op {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.word())
     }

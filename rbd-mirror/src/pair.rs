@@ -68,6 +68,7 @@ pub enum Side {
 }
 
 impl fmt::Display for Side {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Here => "here",
@@ -114,6 +115,7 @@ impl SideView {
 }
 
 impl fmt::Display for SideView {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Present { role, split_brain, .. } => {
@@ -168,6 +170,7 @@ pub enum Verdict {
 }
 
 impl fmt::Display for Verdict {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Following { .. } => f.write_str("one primary, one follower"),
@@ -184,18 +187,21 @@ impl fmt::Display for Verdict {
 impl Pair {
     /// Both sites, connected.
     #[must_use]
+    #[inline]
     pub fn new(here: &Pool, there: &Pool) -> Self {
         Self { here: here.clone(), there: Peer::Answers(there.clone()) }
     }
 
     /// This site alone: the peer could not be connected to, and `why` says so.
     #[must_use]
+    #[inline]
     pub fn without_peer(here: &Pool, why: &Error) -> Self {
         Self { here: here.clone(), there: Peer::Silent(why.to_string()) }
     }
 
     /// The same two, the other way round; `None` without a peer.
     #[must_use]
+    #[inline]
     pub fn reversed(&self) -> Option<Self> {
         match &self.there {
             Peer::Answers(there) => Some(Self::new(there, &self.here)),
@@ -209,6 +215,7 @@ impl Pair {
     /// # Errors
     /// What reading this site answers. The peer's silence is part of the view; another error of the peer is an error here: where nothing
     /// can be had of it but that, [`Pair::without_peer`] goes on without it.
+    #[inline]
     pub fn look(&self, id: &GlobalImageId) -> Result<PairView> {
         let here = side(&self.here, id)?;
         let there = self.look_there(id)?;
@@ -233,6 +240,7 @@ impl Pair {
     /// both are demoted, and this copy has not replayed the peer's last epoch to its end; librbd would promote it all the same.
     /// [`Error::NotFound`] if there is no such image here. Then as [`Image::promote`]. With a peer that does not answer, librbd's own
     /// check is all there is.
+    #[inline]
     pub fn promote(&self, id: &GlobalImageId) -> Result<()> {
         let view = self.look(id)?;
         if view.there.is_primary() {
@@ -258,6 +266,7 @@ impl Pair {
     /// [`Refusal::PeerAliveAndPrimary`]; [`Refusal::StillSyncing`]: the first copy is not complete, so this image is not one;
     /// [`Refusal::CompletenessUnknown`] with [`Completeness::Proven`], where this site's daemon says nothing of it;
     /// [`Error::NotFound`] if there is no such image here. Then as [`Image::promote`].
+    #[inline]
     pub fn promote_by_force(&self, id: &GlobalImageId, completeness: Completeness) -> Result<()> {
         self.forced(id, completeness).map(drop)
     }
@@ -269,6 +278,7 @@ impl Pair {
     ///
     /// # Errors
     /// As [`promote_by_force`](Self::promote_by_force), then as [`Image::take_over`].
+    #[inline]
     pub fn fail_over(
         &self,
         id: &GlobalImageId,
@@ -315,6 +325,7 @@ impl Pair {
     /// [`Refusal::PeerNotPrimary`]; [`Refusal::PeerUnknown`] if the peer does not answer; [`Refusal::IsPrimary`];
     /// [`Refusal::NotPeers`] if this pool does not receive from that one; [`Refusal::InUse`] with the addresses of who has this copy
     /// open; [`Error::NotFound`]. Then as [`Image::resync`].
+    #[inline]
     pub fn resync(&self, id: &GlobalImageId) -> Result<ImageId> {
         let view = self.look(id)?;
         let refuse = |reason| Err(self.refuse(Op::Resync, id, reason));

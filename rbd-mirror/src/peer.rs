@@ -75,12 +75,14 @@ impl Direction {
 
     /// Whether this site receives.
     #[must_use]
+    #[inline]
     pub fn receives(self) -> bool {
         matches!(self, Self::Rx | Self::RxTx)
     }
 }
 
 impl fmt::Display for Direction {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Rx => f.write_str("rx-only"),
@@ -98,24 +100,28 @@ pub struct BootstrapToken(Zeroizing<String>);
 impl BootstrapToken {
     /// A token that came by another way, as text. It is read when it is imported.
     #[must_use]
+    #[inline]
     pub fn from_text(text: &str) -> Self {
         Self(Zeroizing::new(text.trim().to_owned()))
     }
 
     /// The token's text, **with the key in it**: for a file of mode 0600 or a secret store, never for a log or an argument.
     #[must_use]
+    #[inline]
     pub fn expose(&self) -> &str {
         &self.0
     }
 
     /// The fsid of the cluster that made the token; `None` if it is no token.
     #[must_use]
+    #[inline]
     pub fn fsid(&self) -> Option<String> {
         self.fields().map(|[fsid, _]| fsid)
     }
 
     /// The monitors that the token names; `None` if it is no token.
     #[must_use]
+    #[inline]
     pub fn mon_host(&self) -> Option<String> {
         self.fields().map(|[_, mon_host]| mon_host)
     }
@@ -129,6 +135,7 @@ impl BootstrapToken {
 }
 
 impl fmt::Debug for BootstrapToken {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("BootstrapToken(..)")
     }
@@ -144,6 +151,7 @@ pub struct PeerAttributes {
 }
 
 impl fmt::Debug for PeerAttributes {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PeerAttributes")
             .field("mon_host", &self.mon_host)
@@ -160,6 +168,7 @@ impl Pool {
     ///
     /// Implements: `int rbd_mirror_peer_site_list(rados_ioctx_t io_ctx, rbd_mirror_peer_site_t *peers, int *max_peers);`
     /// Similar to: `rbd mirror pool info`
+    #[inline]
     pub fn peers(&self) -> Result<Vec<Peer>> {
         Ok(self.run(Op::Peers, RawIoCtx::peers)?.into_iter().map(Peer::from_raw).collect())
     }
@@ -171,6 +180,7 @@ impl Pool {
     ///
     /// Implements: `int rbd_mirror_peer_bootstrap_create(rados_ioctx_t io_ctx, char *token, size_t *max_len);`
     /// Similar to: `rbd mirror pool peer bootstrap create`
+    #[inline]
     pub fn create_bootstrap_token(&self) -> Result<BootstrapToken> {
         let op = Op::CreateBootstrapToken;
         let token =
@@ -197,6 +207,7 @@ impl Pool {
     ///
     /// Implements: `int rbd_mirror_peer_bootstrap_import(rados_ioctx_t io_ctx, rbd_mirror_peer_direction_t direction, const char *token);`
     /// Similar to: `rbd mirror pool peer bootstrap import`
+    #[inline]
     pub fn import_bootstrap_token(&self, token: &BootstrapToken, direction: Direction) -> Result<()> {
         let op = Op::ImportBootstrapToken;
         let refuse = |reason| guarded(op, self.subject(), reason);
@@ -243,6 +254,7 @@ impl Pool {
     ///
     /// Implements: `int rbd_mirror_peer_site_add(rados_ioctx_t io_ctx, char *uuid, size_t uuid_max_length, rbd_mirror_peer_direction_t direction, const char *site_name, const char *client_name);`
     /// Similar to: `rbd mirror pool peer add`
+    #[inline]
     pub fn add_peer(&self, direction: Direction, site_name: &str, client: &str) -> Result<PeerUuid> {
         let op = Op::AddPeer;
         let known = self.peers()?;
@@ -263,6 +275,7 @@ impl Pool {
     ///
     /// Implements: `int rbd_mirror_peer_site_add(rados_ioctx_t io_ctx, char *uuid, size_t uuid_max_length, rbd_mirror_peer_direction_t direction, const char *site_name, const char *client_name);`
     /// Similar to: `rbd mirror pool peer add`
+    #[inline]
     pub fn add_peer_beside_others(
         &self,
         direction: Direction,
@@ -287,6 +300,7 @@ impl Pool {
     ///
     /// Implements: `int rbd_mirror_peer_site_remove(rados_ioctx_t io_ctx, const char *uuid);`
     /// Similar to: `rbd mirror pool peer remove`
+    #[inline]
     pub fn remove_peer(&self, uuid: &PeerUuid) -> Result<()> {
         let op = Op::RemovePeer;
         if !self.peers()?.iter().any(|peer| peer.uuid == *uuid) {
@@ -302,6 +316,7 @@ impl Pool {
     /// [`Error::NotFound`] if the pool has no such peer.
     ///
     /// Implements: `int rbd_mirror_peer_site_set_name(rados_ioctx_t io_ctx, const char *uuid, const char *site_name);`
+    #[inline]
     pub fn set_peer_site_name(&self, uuid: &PeerUuid, site_name: &str) -> Result<()> {
         let (uuid, site_name) = (uuid.clone(), site_name.to_owned());
         self.run(Op::ChangePeer, move |io| io.set_peer_name(uuid.as_str(), &site_name))
@@ -313,6 +328,7 @@ impl Pool {
     /// [`Error::NotFound`] if the pool has no such peer.
     ///
     /// Implements: `int rbd_mirror_peer_site_set_client_name(rados_ioctx_t io_ctx, const char *uuid, const char *client_name);`
+    #[inline]
     pub fn set_peer_client(&self, uuid: &PeerUuid, client: &str) -> Result<()> {
         let (uuid, client) = (uuid.clone(), client.to_owned());
         self.run(Op::ChangePeer, move |io| io.set_peer_client(uuid.as_str(), &client))
@@ -324,6 +340,7 @@ impl Pool {
     /// [`Error::NotFound`] if the pool has no such peer.
     ///
     /// Implements: `int rbd_mirror_peer_site_set_direction(rados_ioctx_t io_ctx, const char *uuid, rbd_mirror_peer_direction_t direction);`
+    #[inline]
     pub fn set_peer_direction(&self, uuid: &PeerUuid, direction: Direction) -> Result<()> {
         let (uuid, raw) = (uuid.clone(), direction.to_raw());
         self.run(Op::ChangePeer, move |io| io.set_peer_direction(uuid.as_str(), raw))
@@ -336,6 +353,7 @@ impl Pool {
     ///
     /// Implements: `int rbd_mirror_peer_site_get_attributes(rados_ioctx_t p, const char *uuid, char *keys, size_t *max_key_len, char *values, size_t *max_value_len, size_t *key_value_count);`
     /// Similar to: `rbd mirror pool info --all`
+    #[inline]
     pub fn peer_attributes(&self, uuid: &PeerUuid) -> Result<PeerAttributes> {
         let uuid = uuid.clone();
         let pairs = self.run(Op::Peers, move |io| io.peer_attributes(uuid.as_str()))?;
@@ -356,6 +374,7 @@ impl Pool {
     /// [`Error::NotFound`] if the pool has no such peer; [`Error::NotPermitted`] without `config-key set`.
     ///
     /// Implements: `int rbd_mirror_peer_site_set_attributes(rados_ioctx_t p, const char *uuid, const char *keys, const char *values, size_t key_value_count);`
+    #[inline]
     pub fn set_peer_attributes(&self, uuid: &PeerUuid, attributes: &PeerAttributes) -> Result<()> {
         let (uuid, attributes) = (uuid.clone(), attributes.clone());
         self.run(Op::ChangePeer, move |io| {

@@ -86,6 +86,7 @@ impl Cluster {
     /// [`Error::NotFound`] if the cluster has no such pool.
     ///
     /// Implements: `int rados_ioctx_create(rados_t cluster, const char *pool_name, rados_ioctx_t *ioctx);`
+    #[inline]
     pub fn pool(&self, name: &str) -> Result<Pool> {
         Pool::open_pool(self, name, "")
     }
@@ -109,18 +110,21 @@ impl Pool {
     ///
     /// # Errors
     /// [`Error::NotFound`] if the pool is gone. A namespace that does not exist is found out by the first operation in it.
+    #[inline]
     pub fn namespace(&self, name: &str) -> Result<Self> {
         Self::open_pool(&self.cluster, &self.spec.pool, name)
     }
 
     /// Where this is: cluster, pool and namespace.
     #[must_use]
+    #[inline]
     pub fn spec(&self) -> &PoolSpec {
         &self.spec
     }
 
     /// The cluster it belongs to.
     #[must_use]
+    #[inline]
     pub fn cluster(&self) -> &Cluster {
         &self.cluster
     }
@@ -129,18 +133,21 @@ impl Pool {
     ///
     /// Implements: `int64_t rados_ioctx_get_id(rados_ioctx_t io);`
     #[must_use]
+    #[inline]
     pub fn id(&self) -> i64 {
         self.raw.pool_id()
     }
 
     /// The same pool with another limit for each operation, on it and on images opened through it.
     #[must_use]
+    #[inline]
     pub fn bounded_by(&self, limit: Duration) -> Self {
         Self { bound: limit, ..self.clone() }
     }
 
     /// The limit for each operation.
     #[must_use]
+    #[inline]
     pub fn bound(&self) -> Duration {
         self.bound
     }
@@ -152,6 +159,7 @@ impl Pool {
     ///
     /// Implements: `int rbd_pool_init(rados_ioctx_t ioctx, bool force);`
     /// Similar to: `rbd pool init`
+    #[inline]
     pub fn init(&self) -> Result<()> {
         self.run(Op::InitPool, RawIoCtx::init_pool)
     }
@@ -163,6 +171,7 @@ impl Pool {
     ///
     /// Implements: `int rbd_mirror_mode_get(rados_ioctx_t io_ctx, rbd_mirror_mode_t *mirror_mode);`
     /// Similar to: `rbd mirror pool info`
+    #[inline]
     pub fn mirror_mode(&self) -> Result<PoolMode> {
         self.run(Op::PoolMode, RawIoCtx::mirror_mode).map(PoolMode::from_raw)
     }
@@ -177,6 +186,7 @@ impl Pool {
     ///
     /// Implements: `int rbd_mirror_mode_set(rados_ioctx_t io_ctx, rbd_mirror_mode_t mirror_mode);`
     /// Similar to: `rbd mirror pool enable <pool> <mode>`, `rbd mirror pool disable <pool>`
+    #[inline]
     pub fn set_mirror_mode(&self, mode: PoolMode) -> Result<()> {
         let op = Op::SetPoolMode;
         let raw = mode.to_raw();
@@ -197,6 +207,7 @@ impl Pool {
     /// [`Error::NotFound`] if mirroring was never enabled for the pool.
     ///
     /// Implements: `int rbd_mirror_uuid_get(rados_ioctx_t io_ctx, char *uuid, size_t *max_len);`
+    #[inline]
     pub fn mirror_uuid(&self) -> Result<MirrorUuid> {
         self.run(Op::MirrorUuid, RawIoCtx::mirror_uuid).map(MirrorUuid::new)
     }
@@ -208,6 +219,7 @@ impl Pool {
     ///
     /// Implements: `int rbd_list2(rados_ioctx_t io, rbd_image_spec_t* images, size_t *max_images);`
     /// Similar to: `rbd ls`
+    #[inline]
     pub fn images(&self) -> Result<Vec<ImageEntry>> {
         let entries = self.run(Op::ListImages, RawIoCtx::images)?;
         Ok(entries.into_iter().map(|(id, name)| ImageEntry { name, id: ImageId::new(id) }).collect())
@@ -219,6 +231,7 @@ impl Pool {
     /// [`Error::NotFound`] if the pool has no image of that name; [`Error::InDoubt`] if the site does not answer.
     ///
     /// Implements: `int rbd_open(rados_ioctx_t io, const char *name, rbd_image_t *image, const char *snap_name);`
+    #[inline]
     pub fn open(&self, name: &str) -> Result<Image> {
         Image::open(self, Which::Name(name.to_owned()), Access::ReadWrite)
     }
@@ -229,6 +242,7 @@ impl Pool {
     /// As [`open`](Self::open).
     ///
     /// Implements: `int rbd_open_read_only(rados_ioctx_t io, const char *name, rbd_image_t *image, const char *snap_name);`
+    #[inline]
     pub fn open_read_only(&self, name: &str) -> Result<Image> {
         Image::open(self, Which::Name(name.to_owned()), Access::ReadOnly(None))
     }
@@ -239,6 +253,7 @@ impl Pool {
     /// As [`open`](Self::open); [`Error::NotFound`] also if the image has no such snapshot.
     ///
     /// Implements: `int rbd_open_read_only(rados_ioctx_t io, const char *name, rbd_image_t *image, const char *snap_name);`
+    #[inline]
     pub fn open_at_snapshot(&self, name: &str, snapshot: &str) -> Result<Image> {
         Image::open(self, Which::Name(name.to_owned()), Access::ReadOnly(Some(snapshot.to_owned())))
     }
@@ -249,6 +264,7 @@ impl Pool {
     /// As [`open`](Self::open).
     ///
     /// Implements: `int rbd_open_by_id(rados_ioctx_t io, const char *id, rbd_image_t *image, const char *snap_name);`
+    #[inline]
     pub fn open_by_id(&self, id: &ImageId) -> Result<Image> {
         Image::open(self, Which::Id(id.as_str().to_owned()), Access::ReadWrite)
     }
@@ -259,6 +275,7 @@ impl Pool {
     /// As [`open`](Self::open).
     ///
     /// Implements: `int rbd_open_by_id_read_only(rados_ioctx_t io, const char *id, rbd_image_t *image, const char *snap_name);`
+    #[inline]
     pub fn open_by_id_read_only(&self, id: &ImageId) -> Result<Image> {
         Image::open(self, Which::Id(id.as_str().to_owned()), Access::ReadOnly(None))
     }
@@ -267,6 +284,7 @@ impl Pool {
     ///
     /// # Errors
     /// [`Error::NotFound`] if this site has no image of that global id, as during a resync; otherwise as [`open`](Self::open).
+    #[inline]
     pub fn open_by_global_id(&self, id: &GlobalImageId) -> Result<Image> {
         self.open_by_id(&self.find(id)?)
     }
@@ -275,6 +293,7 @@ impl Pool {
     ///
     /// # Errors
     /// As [`open_by_global_id`](Self::open_by_global_id).
+    #[inline]
     pub fn open_by_global_id_read_only(&self, id: &GlobalImageId) -> Result<Image> {
         self.open_by_id_read_only(&self.find(id)?)
     }
@@ -285,6 +304,7 @@ impl Pool {
     /// [`Error::NotFound`] if this site has no image of that global id.
     ///
     /// Rests on `mirror_image_get_image_id` of Ceph's object class `rbd` (src/cls/rbd/cls_rbd.cc): a string in, a string out.
+    #[inline]
     pub fn find(&self, id: &GlobalImageId) -> Result<ImageId> {
         let input = Encoder::new().string(id.as_str()).finish();
         let op = Op::FindImage;
@@ -305,6 +325,7 @@ impl Pool {
     ///
     /// Implements: `int rbd_remove(rados_ioctx_t io, const char *name);`
     /// Similar to: `rbd rm`
+    #[inline]
     pub fn remove(&self, name: &str) -> Result<()> {
         let removed = name.to_owned();
         let op = Op::RemoveImage;
@@ -336,6 +357,7 @@ impl Pool {
     /// [`Error::AlreadyExists`] if the new name is taken; [`Error::NotFound`] if there is no such image.
     ///
     /// Implements: `int rbd_rename(rados_ioctx_t src_io_ctx, const char *srcname, const char *destname);`
+    #[inline]
     pub fn rename(&self, from: &str, to: &str) -> Result<()> {
         let (old, new) = (from.to_owned(), to.to_owned());
         self.change(Op::RenameImage, move |io| raw_image::rename(io, &old, &new))
@@ -348,6 +370,7 @@ impl Pool {
     /// [`Error::Unreachable`] if the pool's OSDs do not answer.
     ///
     /// Implements: `int rbd_namespace_list(rados_ioctx_t io, char *namespace_names, size_t *size);`
+    #[inline]
     pub fn namespaces(&self) -> Result<Vec<String>> {
         self.run(Op::Namespaces, RawIoCtx::namespaces)
     }
@@ -358,6 +381,7 @@ impl Pool {
     /// [`Error::AlreadyExists`] if there is one of that name.
     ///
     /// Implements: `int rbd_namespace_create(rados_ioctx_t io, const char *namespace_name);`
+    #[inline]
     pub fn create_namespace(&self, name: &str) -> Result<()> {
         let name = name.to_owned();
         self.run(Op::Namespaces, move |io| io.create_namespace(&name))
@@ -369,6 +393,7 @@ impl Pool {
     /// [`Error::NotFound`] if there is none of that name; [`Error::Os`] with `EBUSY` if images are in it.
     ///
     /// Implements: `int rbd_namespace_remove(rados_ioctx_t io, const char *namespace_name);`
+    #[inline]
     pub fn remove_namespace(&self, name: &str) -> Result<()> {
         let name = name.to_owned();
         self.run(Op::Namespaces, move |io| io.remove_namespace(&name))
@@ -380,6 +405,7 @@ impl Pool {
     /// [`Error::NotFound`] if the key has no value.
     ///
     /// Implements: `int rbd_pool_metadata_get(rados_ioctx_t io_ctx, const char *key, char *value, size_t *val_len);`
+    #[inline]
     pub fn metadata(&self, key: &str) -> Result<String> {
         let key = key.to_owned();
         self.run(Op::PoolMetadata, move |io| io.pool_metadata(&key))
@@ -393,6 +419,7 @@ impl Pool {
     ///
     /// Implements: `int rbd_pool_metadata_set(rados_ioctx_t io_ctx, const char *key, const char *value);`
     /// Similar to: `rbd config pool set <pool> <option> <value>`
+    #[inline]
     pub fn set_metadata(&self, key: &str, value: &str) -> Result<()> {
         let (key, value) = (key.to_owned(), value.to_owned());
         self.run(Op::PoolMetadata, move |io| io.set_pool_metadata(&key, &value))
@@ -405,6 +432,7 @@ impl Pool {
     ///
     /// Implements: `int rbd_trash_list(rados_ioctx_t io, rbd_trash_image_info_t *trash_entries, size_t *num_entries);`
     /// Similar to: `rbd trash ls --all`
+    #[inline]
     pub fn trash(&self) -> Result<Vec<TrashEntry>> {
         let entries = self.run(Op::Trash, RawIoCtx::trash)?;
         Ok(entries.into_iter().map(TrashEntry::from_raw).collect())
@@ -416,6 +444,7 @@ impl Pool {
     /// [`Error::NotFound`] if there is no such image.
     ///
     /// Implements: `int rbd_trash_move(rados_ioctx_t io, const char *name, uint64_t delay);`
+    #[inline]
     pub fn move_to_trash(&self, name: &str, delay: Duration) -> Result<()> {
         let name = name.to_owned();
         self.run(Op::Trash, move |io| io.move_to_trash(&name, delay.as_secs()))
@@ -427,6 +456,7 @@ impl Pool {
     /// [`Error::NotFound`] if the trash has no such id; [`Error::AlreadyExists`] if the name is taken.
     ///
     /// Implements: `int rbd_trash_restore(rados_ioctx_t io, const char *id, const char *name);`
+    #[inline]
     pub fn restore_from_trash(&self, id: &ImageId, name: &str) -> Result<()> {
         let (id, name) = (id.clone(), name.to_owned());
         self.run(Op::Trash, move |io| io.restore_from_trash(id.as_str(), &name))
@@ -438,6 +468,7 @@ impl Pool {
     /// As [`delete_trashed`](Self::delete_trashed), which also tells of its progress.
     ///
     /// Implements: `int rbd_trash_remove_with_progress(rados_ioctx_t io, const char *id, bool force, librbd_progress_fn_t cb, void *cbdata);`
+    #[inline]
     pub fn remove_from_trash(&self, id: &ImageId) -> Result<()> {
         self.delete_trashed(id, Deferment::Respect, |_| ControlFlow::Continue(()))
     }
@@ -509,6 +540,7 @@ impl Pool {
 }
 
 impl fmt::Debug for Pool {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Pool({})", self.spec)
     }

@@ -34,6 +34,7 @@ impl Image {
     ///
     /// Implements: `int rbd_aio_mirror_image_promote(rbd_image_t image, bool force, rbd_completion_t c);`
     /// Similar to: `rbd mirror image promote [--force] <image-spec>`
+    #[inline]
     pub fn promote(&self, how: Promote) -> Result<()> {
         let force = how == Promote::Force;
         let _span =

@@ -2,6 +2,8 @@
 //!
 //! One C call a block, no logic inside. What crosses the border outwards is plain Rust: owned values and [`Errno`]. No
 //! function here waits, retries, or chooses; deadlines are given by [`crate::bounded`] and by [`completion`].
+//!
+//! A function for one C call is `inline`, as the public function above it is: one that nobody calls is not compiled.
 
 #![allow(unsafe_code)]
 

@@ -174,6 +174,7 @@ pub enum Refusal {
 }
 
 impl fmt::Display for Refusal {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotMirrored => f.write_str("mirroring is not enabled for this image: enable it first"),

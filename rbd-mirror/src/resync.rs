@@ -26,6 +26,7 @@ impl Image {
     ///
     /// Implements: `int rbd_mirror_image_resync(rbd_image_t image);`
     /// Similar to: `rbd mirror image resync <image-spec>`
+    #[inline]
     pub fn resync(&self, consent: &GlobalImageId) -> Result<()> {
         let op = Op::Resync;
         let _span = tracing::info_span!("resync", op = op.word(), image = %self.spec(), global_id = %consent)

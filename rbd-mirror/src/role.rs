@@ -55,6 +55,7 @@ impl Role {
 
     /// The image's identity across the sites, when it has one.
     #[must_use]
+    #[inline]
     pub fn id(&self) -> Option<&GlobalImageId> {
         match self {
             Self::NotMirrored => None,
@@ -66,12 +67,14 @@ impl Role {
 
     /// Whether the image is mirrored and primary here.
     #[must_use]
+    #[inline]
     pub fn is_primary(&self) -> bool {
         matches!(self, Self::Primary(_))
     }
 }
 
 impl fmt::Display for Role {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotMirrored => f.write_str("not mirrored"),

@@ -32,6 +32,7 @@ impl Pool {
     /// [`Error::NotFound`] if the image has no such snapshot; as [`open`](Self::open).
     ///
     /// Implements: `int rbd_snap_set_by_id(rbd_image_t image, uint64_t snap_id);`
+    #[inline]
     pub fn open_at_snapshot_id(&self, name: &str, snapshot: u64) -> Result<Image> {
         Image::open(self, Which::Name(name.to_owned()), Access::AtSnapshot(snapshot))
     }
@@ -42,6 +43,7 @@ impl Pool {
     /// As there.
     ///
     /// Implements: `int rbd_snap_set_by_id(rbd_image_t image, uint64_t snap_id);`
+    #[inline]
     pub fn open_by_id_at_snapshot_id(&self, id: &ImageId, snapshot: u64) -> Result<Image> {
         Image::open(self, Which::Id(id.as_str().to_owned()), Access::AtSnapshot(snapshot))
     }
@@ -58,6 +60,7 @@ impl Image {
     ///
     /// Implements: `int rbd_snap_rollback_with_progress(rbd_image_t image, const char *snapname, librbd_progress_fn_t cb, void *cbdata);`
     /// Similar to: `rbd snap rollback <snap-spec>`
+    #[inline]
     pub fn roll_back(&self, snapshot: &str, progress: impl FnMut(Progress) -> ControlFlow<()>) -> Result<()> {
         let op = Op::RollBack;
         let snapshot = snapshot.to_owned();
@@ -76,6 +79,7 @@ impl Image {
     ///
     /// Implements: `int rbd_snap_remove2(rbd_image_t image, const char *snap_name, uint32_t flags, librbd_progress_fn_t cb, void *cbdata);`
     /// Similar to: `rbd snap rm --force <snap-spec>`
+    #[inline]
     pub fn remove_snapshot_with(
         &self,
         name: &str,
@@ -100,6 +104,7 @@ impl Image {
     ///
     /// Implements: `int rbd_snap_remove_by_id(rbd_image_t image, uint64_t snap_id);`
     /// Similar to: `rbd snap rm --snap-id <id> <image-spec>`
+    #[inline]
     pub fn remove_snapshot_by_id(&self, id: u64) -> Result<()> {
         let op = Op::RemoveSnapshot;
         self.change(op, move |raw| raw.remove_snapshot_by_id(id))
@@ -113,6 +118,7 @@ impl Image {
     ///
     /// Implements: `int rbd_snap_rename(rbd_image_t image, const char *snapname, const char *dstsnapname);`
     /// Similar to: `rbd snap rename <snap-spec> <snap-spec>`
+    #[inline]
     pub fn rename_snapshot(&self, from: &str, to: &str) -> Result<()> {
         let op = Op::RenameSnapshot;
         let (from, to) = (from.to_owned(), to.to_owned());
@@ -126,6 +132,7 @@ impl Image {
     /// [`Error::Unreachable`] if the site does not answer.
     ///
     /// Implements: `int rbd_snap_get_limit(rbd_image_t image, uint64_t *limit);`
+    #[inline]
     pub fn snapshot_limit(&self) -> Result<Option<u64>> {
         let limit = self.run(Op::SnapshotLimit, |raw| raw.snapshot_limit())?;
         Ok((limit != u64::MAX).then_some(limit))
@@ -139,6 +146,7 @@ impl Image {
     ///
     /// Implements: `int rbd_snap_set_limit(rbd_image_t image, uint64_t limit);`
     /// Similar to: `rbd snap limit set --limit <count> <image-spec>`, `rbd snap limit clear <image-spec>`
+    #[inline]
     pub fn set_snapshot_limit(&self, limit: Option<u64>) -> Result<()> {
         let op = Op::SnapshotLimit;
         self.change(op, move |raw| raw.set_snapshot_limit(limit.unwrap_or(u64::MAX)))
@@ -152,6 +160,7 @@ impl Image {
     /// [`Error::NotFound`]; [`Error::Os`] with `EINVAL` for a snapshot that is not removed.
     ///
     /// Implements: `int rbd_snap_get_trash_namespace(rbd_image_t image, uint64_t snap_id, char* original_name, size_t max_length);`
+    #[inline]
     pub fn removed_snapshot_name(&self, id: u64) -> Result<String> {
         self.run(Op::Snapshots, move |raw| raw.trashed_snapshot_name(id))
     }

@@ -66,6 +66,7 @@ pub enum Level {
 impl Level {
     /// The pool, or the namespace that it was opened in.
     #[must_use]
+    #[inline]
     pub fn pool(pool: &Pool) -> Self {
         let (name, namespace) = (pool.spec().pool.to_string(), pool.spec().namespace.to_string());
         if namespace.is_empty() {
@@ -77,6 +78,7 @@ impl Level {
 
     /// An image of the pool.
     #[must_use]
+    #[inline]
     pub fn image(pool: &Pool, image: &str) -> Self {
         let (pool, namespace) = (pool.spec().pool.to_string(), pool.spec().namespace.to_string());
         Self::Image { pool, namespace, image: image.to_owned() }
@@ -103,6 +105,7 @@ impl Level {
 
 impl fmt::Display for Level {
     /// As the manager reads it; nothing for the cluster.
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Cluster => Ok(()),
@@ -124,6 +127,7 @@ impl Interval {
     ///
     /// # Errors
     /// [`Error::InvalidInput`] for none.
+    #[inline]
     pub fn minutes(minutes: u32) -> Result<Self> {
         if minutes == 0 {
             let what = "the interval of a schedule is a minute or more";
@@ -134,6 +138,7 @@ impl Interval {
 
     /// The time between two snapshots.
     #[must_use]
+    #[inline]
     pub fn duration(self) -> Duration {
         Duration::from_secs(u64::from(self.0) * 60)
     }
@@ -144,6 +149,7 @@ const DAY: u32 = 24 * HOUR;
 
 impl fmt::Display for Interval {
     /// In the largest unit that divides it, as the manager writes it: `90m`, `1h`, `2d`.
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             minutes if minutes % DAY == 0 => write!(f, "{}d", minutes / DAY),
@@ -156,6 +162,7 @@ impl fmt::Display for Interval {
 impl FromStr for Interval {
     type Err = Unknown;
 
+    #[inline]
     fn from_str(text: &str) -> Result<Self, Unknown> {
         let digits = text.trim_end_matches(['d', 'h', 'm']);
         let unit = match text.get(digits.len()..) {
@@ -174,6 +181,7 @@ impl FromStr for Interval {
 pub struct Unknown;
 
 impl fmt::Display for Unknown {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("not an interval or a time of day as the manager writes them")
     }
@@ -194,6 +202,7 @@ pub struct StartTime {
 impl StartTime {
     /// A time of day in UTC; `None` if there is no such time.
     #[must_use]
+    #[inline]
     pub fn utc(hour: u8, minute: u8) -> Option<Self> {
         (hour < 24 && minute < 60).then_some(Self { hour, minute, offset_minutes: Some(0) })
     }
@@ -201,6 +210,7 @@ impl StartTime {
 
 impl fmt::Display for StartTime {
     /// As the manager writes it: `14:00:00+02:00`.
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:02}:{:02}:00", self.hour, self.minute)?;
         match self.offset_minutes {
@@ -216,6 +226,7 @@ impl fmt::Display for StartTime {
 impl FromStr for StartTime {
     type Err = Unknown;
 
+    #[inline]
     fn from_str(text: &str) -> Result<Self, Unknown> {
         let at = text.find(['+', '-', 'Z']).unwrap_or(text.len());
         let (time, zone) = text.split_at(at);
@@ -252,12 +263,14 @@ pub struct Schedule {
 impl Schedule {
     /// Each interval, counted from midnight.
     #[must_use]
+    #[inline]
     pub const fn every(interval: Interval) -> Self {
         Self { interval, start: None }
     }
 }
 
 impl fmt::Display for Schedule {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "every {}", self.interval)?;
         self.start.map_or(Ok(()), |start| write!(f, " starting at {start}"))
@@ -293,6 +306,7 @@ impl Cluster {
     /// [`Error::NotPermitted`] without the manager capability `profile rbd` for the level.
     ///
     /// Similar to: `rbd mirror snapshot schedule add [--pool <pool>] [--image <image>] <interval> [<start-time>]`
+    #[inline]
     pub fn add_snapshot_schedule(&self, level: &Level, schedule: Schedule) -> Result<()> {
         self.schedule_command("add", level, Some(schedule)).map(drop)
     }
@@ -303,6 +317,7 @@ impl Cluster {
     /// As [`add_snapshot_schedule`](Self::add_snapshot_schedule).
     ///
     /// Similar to: `rbd mirror snapshot schedule remove [--pool <pool>] [--image <image>] [<interval>] [<start-time>]`
+    #[inline]
     pub fn remove_snapshot_schedule(&self, level: &Level, schedule: Option<Schedule>) -> Result<()> {
         self.schedule_command("remove", level, schedule).map(drop)
     }
@@ -313,6 +328,7 @@ impl Cluster {
     /// As [`add_snapshot_schedule`](Self::add_snapshot_schedule); [`Error::Unreadable`] if the manager's answer is none.
     ///
     /// Similar to: `rbd mirror snapshot schedule list --recursive`
+    #[inline]
     pub fn snapshot_schedules(&self, level: &Level) -> Result<Vec<Scheduled>> {
         let reply = self.schedule_command("list", level, None)?;
         let answer = json::parse(&reply.output).filter(|answer| matches!(answer, Value::Object(_)));
@@ -327,6 +343,7 @@ impl Cluster {
     /// As [`snapshot_schedules`](Self::snapshot_schedules).
     ///
     /// Similar to: `rbd mirror snapshot schedule status`
+    #[inline]
     pub fn snapshot_schedule_status(&self, level: &Level) -> Result<Vec<NextSnapshot>> {
         let reply = self.schedule_command("status", level, None)?;
         let answer = json::parse(&reply.output);
@@ -359,6 +376,7 @@ impl Cluster {
 ///
 /// # Errors
 /// [`Error::TimedOut`]; whatever else [`Cluster::snapshot_schedules`] answers.
+#[inline]
 pub fn ready(cluster: &Cluster, deadline: impl Into<Deadline>) -> Result<()> {
     let deadline = deadline.into();
     wait::until("ready to schedule", &cluster.subject(), deadline, || {

@@ -91,6 +91,7 @@ impl Image {
     /// Implements: `int rbd_snap_list(rbd_image_t image, rbd_snap_info_t *snaps, int *max_snaps);`
     /// Implements: `int rbd_snap_get_mirror_namespace(rbd_image_t image, uint64_t snap_id, rbd_snap_mirror_namespace_t *mirror_snap, size_t mirror_snap_size);`
     /// Similar to: `rbd snap ls --all`
+    #[inline]
     pub fn snapshots(&self) -> Result<Vec<Snapshot>> {
         self.run(Op::Snapshots, |raw| {
             let mut snapshots = Vec::new();
@@ -119,6 +120,7 @@ impl Image {
     /// [`Error::AlreadyExists`] if the name is taken; [`Refusal::Replica`] (`EROFS`); [`Refusal::SnapshotLimit`] (`EDQUOT`).
     ///
     /// Implements: `int rbd_snap_create(rbd_image_t image, const char *snapname);`
+    #[inline]
     pub fn create_snapshot(&self, name: &str) -> Result<()> {
         self.snapshot_verb(Op::CreateSnapshot, name, RawImage::create_snapshot)
     }
@@ -129,6 +131,7 @@ impl Image {
     /// [`Refusal::Busy`] (`EBUSY`) if it is protected; [`Error::NotFound`]; [`Refusal::Replica`].
     ///
     /// Implements: `int rbd_snap_remove(rbd_image_t image, const char *snapname);`
+    #[inline]
     pub fn remove_snapshot(&self, name: &str) -> Result<()> {
         self.snapshot_verb(Op::RemoveSnapshot, name, RawImage::remove_snapshot)
     }
@@ -139,6 +142,7 @@ impl Image {
     /// [`Error::NotFound`]; [`Refusal::Replica`].
     ///
     /// Implements: `int rbd_snap_protect(rbd_image_t image, const char *snap_name);`
+    #[inline]
     pub fn protect_snapshot(&self, name: &str) -> Result<()> {
         let done = self.snapshot_verb(Op::ProtectSnapshot, name, RawImage::protect_snapshot);
         match done {
@@ -154,6 +158,7 @@ impl Image {
     /// [`Refusal::Busy`] (`EBUSY`) if clones hang on it; [`Error::NotFound`]; [`Refusal::Replica`].
     ///
     /// Implements: `int rbd_snap_unprotect(rbd_image_t image, const char *snap_name);`
+    #[inline]
     pub fn unprotect_snapshot(&self, name: &str) -> Result<()> {
         self.snapshot_verb(Op::UnprotectSnapshot, name, RawImage::unprotect_snapshot)
     }
@@ -164,6 +169,7 @@ impl Image {
     /// [`Error::NotFound`] if there is no such snapshot.
     ///
     /// Implements: `int rbd_snap_is_protected(rbd_image_t image, const char *snap_name, int *is_protected);`
+    #[inline]
     pub fn snapshot_is_protected(&self, name: &str) -> Result<bool> {
         let name = name.to_owned();
         self.run(Op::Snapshots, move |raw| raw.snapshot_is_protected(&name))

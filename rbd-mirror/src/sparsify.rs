@@ -23,6 +23,7 @@ impl Image {
     ///
     /// Implements: `int rbd_sparsify_with_progress(rbd_image_t image, size_t sparse_size, librbd_progress_fn_t cb, void *cbdata);`
     /// Similar to: `rbd sparsify --sparse-size <bytes> <image-spec>`
+    #[inline]
     pub fn sparsify(
         &self,
         extent_bytes: usize,
@@ -48,6 +49,7 @@ impl Image {
     ///
     /// Implements: `int rbd_rebuild_object_map(rbd_image_t image, librbd_progress_fn_t cb, void *cbdata);`
     /// Similar to: `rbd object-map rebuild <image-spec>`
+    #[inline]
     pub fn rebuild_object_map(&self, progress: impl FnMut(Progress) -> ControlFlow<()>) -> Result<()> {
         let op = Op::ObjectMap;
         self.refuse_read_only(op)?;

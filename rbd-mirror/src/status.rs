@@ -100,6 +100,7 @@ impl SiteState {
 
 impl fmt::Display for SiteState {
     /// In the words of `rbd mirror image status`.
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unknown => f.write_str("unknown"),
@@ -116,12 +117,14 @@ impl fmt::Display for SiteState {
 
 impl fmt::Display for SiteStatus {
     /// As `rbd mirror image status` has it: `up+replaying, replaying, {…}`.
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}+{}, {}", if self.up { "up" } else { "down" }, self.state, self.description)
     }
 }
 
 impl fmt::Display for ImageStatus {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.local {
             Some(local) => local.fmt(f),
@@ -140,6 +143,7 @@ impl Image {
     ///
     /// Implements: `int rbd_aio_mirror_image_get_global_status(rbd_image_t image, rbd_mirror_image_global_status_t *mirror_image_global_status, size_t status_size, rbd_completion_t c);`
     /// Similar to: `rbd mirror image status <image-spec>`
+    #[inline]
     pub fn status(&self) -> Result<ImageStatus> {
         self.status_slot().map(|slot| ImageStatus::from_slot(&slot))
     }
@@ -164,6 +168,7 @@ impl Pool {
     ///
     /// Similar to: `rbd mirror pool status --verbose`
     #[must_use]
+    #[inline]
     pub fn statuses(&self) -> Statuses {
         Statuses::new(self, "")
     }
@@ -173,6 +178,7 @@ impl Pool {
     /// # Errors
     /// As [`statuses`](Self::statuses).
     #[must_use]
+    #[inline]
     pub fn statuses_after(&self, image: &ImageId) -> Statuses {
         Statuses::new(self, image.as_str())
     }
@@ -184,6 +190,7 @@ impl Pool {
     ///
     /// Implements: `int rbd_mirror_image_status_summary(rados_ioctx_t io_ctx, rbd_mirror_image_status_state_t *states, int *counts, size_t *maxlen);`
     /// Similar to: `rbd mirror pool status`
+    #[inline]
     pub fn status_summary(&self) -> Result<Vec<(SiteState, u32)>> {
         let counts = self.run(Op::StatusSummary, RawIoCtx::status_summary)?;
         Ok(counts.into_iter().map(|(state, count)| (SiteState::from_raw(state), count)).collect())
@@ -224,6 +231,7 @@ impl ImageStatus {
 
     /// Whether another status says the same, leaving aside when it was written: that a daemon wrote again is no news of the image.
     #[must_use]
+    #[inline]
     pub fn says_the_same_as(&self, other: &Self) -> bool {
         let same = |(one, other): (&SiteStatus, &SiteStatus)| {
             one.state == other.state && one.up == other.up && one.description == other.description
@@ -237,12 +245,14 @@ impl ImageStatus {
     }
 
     /// The words of all sites, this one's first.
+    #[inline]
     pub fn sites(&self) -> impl Iterator<Item = &SiteStatus> {
         self.local.iter().chain(self.peers.iter().map(|(_, site)| site))
     }
 
     /// Whether this site's daemon reports a split brain.
     #[must_use]
+    #[inline]
     pub fn is_split_brain(&self) -> bool {
         self.local
             .as_ref()

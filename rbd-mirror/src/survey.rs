@@ -124,6 +124,7 @@ pub struct Named {
 }
 
 impl fmt::Display for Named {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.name.is_empty() { write!(f, "global id {}", self.id) } else { f.write_str(&self.name) }
     }
@@ -136,6 +137,7 @@ impl fmt::Display for Named {
 /// # Errors
 /// What reading either site answers: for a site that does not answer there is no survey. Without the capability to ask the manager for
 /// daemons, nothing is said of them.
+#[inline]
 pub fn survey(here: &Pool, there: &Pool) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
     for (at, pool, other) in [(Side::Here, here, there), (Side::There, there, here)] {
@@ -284,6 +286,7 @@ fn said(at: Side, image: &Named, status: Option<&ImageStatus>) -> Option<Finding
 impl Finding {
     /// How bad it is: an error where data is at risk or an image is not protected at all.
     #[must_use]
+    #[inline]
     pub fn health(&self) -> Health {
         match self {
             Self::NoSiteName { .. }
@@ -296,6 +299,7 @@ impl Finding {
 }
 
 impl fmt::Display for Finding {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoSiteName { at } => write!(f, "{at}: the site has no name: give it one (`set_site_name`)"),

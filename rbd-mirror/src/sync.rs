@@ -43,6 +43,7 @@ pub enum SyncState {
 }
 
 impl fmt::Display for SyncState {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotPrimary => f.write_str("not primary where its primary should be"),
@@ -64,6 +65,7 @@ impl fmt::Display for SyncState {
 ///
 /// # Errors
 /// [`Error::NotFound`] if the primary has no such image; what reading either site answers.
+#[inline]
 pub fn sync_state(primary: &Pool, replica: &Pool, id: &GlobalImageId) -> Result<SyncState> {
     let image = primary.open_by_global_id_read_only(id)?;
     if !image.role()?.is_primary() {
@@ -148,6 +150,7 @@ fn newest_mirror_snapshot(image: &Image) -> Result<Option<(u64, MirrorSnapshot)>
 ///
 /// # Errors
 /// [`Error::NotFound`] if there is no such image; what reading either site answers.
+#[inline]
 pub fn demotion_has_arrived(demoted: &Pool, here: &Pool, id: &GlobalImageId) -> Result<bool> {
     let uuid = demoted.mirror_uuid()?;
     let image = here.open_by_global_id_read_only(id)?;

@@ -47,6 +47,7 @@ impl Image {
     /// # Errors
     /// [`Refusal::NotPrimary`], [`Refusal::NotMirrored`]; [`Refusal::ReadOnlyHandle`]; [`Refusal::LockHeld`] if somebody other than
     /// rbd-mirror holds the lock: that lock is not broken; [`Error::TimedOut`].
+    #[inline]
     pub fn take_over(&self, deadline: impl Into<Deadline>) -> Result<TakenOver> {
         let deadline = deadline.into();
         let op = Op::TakeOver;

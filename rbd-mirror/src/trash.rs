@@ -38,6 +38,7 @@ pub struct Purge {
 
 impl Default for Purge {
     /// Everything that is due now, but what rbd-mirror put there.
+    #[inline]
     fn default() -> Self {
         Self { expired_by: SystemTime::now(), of_mirroring: false, until_used: None }
     }
@@ -59,6 +60,7 @@ impl Pool {
     /// [`Error::NotFound`] if the trash has no such id.
     ///
     /// Implements: `int rbd_trash_get(rados_ioctx_t io, const char *id, rbd_trash_image_info_t *info);`
+    #[inline]
     pub fn trash_entry(&self, id: &ImageId) -> Result<TrashEntry> {
         let id = id.clone();
         self.run(Op::Trash, move |io| io.trashed(id.as_str())).map(TrashEntry::from_raw)
@@ -73,6 +75,7 @@ impl Pool {
     ///
     /// Implements: `int rbd_trash_remove_with_progress(rados_ioctx_t io, const char *id, bool force, librbd_progress_fn_t cb, void *cbdata);`
     /// Similar to: `rbd trash rm [--force] <pool>/<id>`
+    #[inline]
     pub fn delete_trashed(
         &self,
         id: &ImageId,
@@ -110,6 +113,7 @@ impl Pool {
     ///
     /// Implements: `int rbd_remove_with_progress(rados_ioctx_t io, const char *name, librbd_progress_fn_t cb, void *cbdata);`
     /// Similar to: `rbd rm <image-spec>`
+    #[inline]
     pub fn remove_with_progress(
         &self,
         name: &str,
@@ -135,6 +139,7 @@ impl Pool {
     /// What fails for one image is in its outcome.
     ///
     /// Similar to: `rbd trash purge [--expired-before <date>] [--threshold <part>] <pool>`
+    #[inline]
     pub fn purge_trash(&self, purge: &Purge) -> Result<Vec<Purged>> {
         let op = Op::PurgeTrash;
         let _span = tracing::info_span!("pool", op = op.word(), pool = %self.spec()).entered();

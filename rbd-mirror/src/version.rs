@@ -23,6 +23,7 @@ impl Version {
     ///
     /// Implements: `void rbd_version(int *major, int *minor, int *extra);`
     #[must_use]
+    #[inline]
     pub fn loaded() -> Self {
         let (major, minor, extra) = rados::rbd_version();
         Self { major, minor, extra }
@@ -30,6 +31,7 @@ impl Version {
 }
 
 impl fmt::Display for Version {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}.{}", self.major, self.minor, self.extra)
     }

@@ -43,6 +43,7 @@ const BROKEN_AFTER: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 /// [`Error::TimedOut`] with what was seen last; whatever `look` answers.
+#[inline]
 pub fn until<T>(
     awaited: &'static str,
     on: &Subject,
@@ -80,6 +81,7 @@ fn within(pool: &Pool, deadline: Deadline) -> Pool {
 /// # Errors
 /// [`Error::Hopeless`] on two primaries, if the image is not primary at `primary`, on a split brain, or an error of the replay that
 /// persists; [`Error::TimedOut`] with the last [`SyncState`]; [`Error::NotFound`] if the primary has no such image.
+#[inline]
 pub fn caught_up(
     primary: &Pool,
     replica: &Pool,
@@ -116,6 +118,7 @@ pub fn caught_up(
 ///
 /// # Errors
 /// [`Error::TimedOut`]: is a daemon running at `primary`, and does it have `replica` as a peer that it receives from?
+#[inline]
 pub fn reverse_registered(
     primary: &Pool,
     replica: &Pool,
@@ -139,6 +142,7 @@ pub fn reverse_registered(
 /// # Errors
 /// [`Error::Hopeless`] if the image is still primary at `demoted`, if its demotion was broken off half-way (promote there
 /// again, then demote again), or if the daemon at `here` reports a persistent error; [`Error::TimedOut`].
+#[inline]
 pub fn demotion_arrived(
     demoted: &Pool,
     here: &Pool,
@@ -183,6 +187,7 @@ pub fn demotion_arrived(
 ///
 /// # Errors
 /// As [`caught_up`], with `here` as the primary.
+#[inline]
 pub fn settled(here: &Pool, there: &Pool, id: &GlobalImageId, deadline: impl Into<Deadline>) -> Result<()> {
     caught_up(here, there, id, deadline)
 }
@@ -194,6 +199,7 @@ pub fn settled(here: &Pool, there: &Pool, id: &GlobalImageId, deadline: impl Int
 ///
 /// # Errors
 /// As [`caught_up`]; [`Error::TimedOut`].
+#[inline]
 pub fn resynced(
     primary: &Pool,
     here: &Pool,
@@ -218,6 +224,7 @@ pub fn resynced(
 ///
 /// # Errors
 /// [`Error::TimedOut`] with the daemons' own words; [`Error::Command`] without the capability to ask the manager for them.
+#[inline]
 pub fn daemon_healthy(pool: &Pool, deadline: impl Into<Deadline>) -> Result<()> {
     let deadline = deadline.into();
     until("served by a healthy rbd-mirror daemon", &pool.subject(), deadline, || {
@@ -236,6 +243,7 @@ pub fn daemon_healthy(pool: &Pool, deadline: impl Into<Deadline>) -> Result<()> 
 ///
 /// # Errors
 /// [`Error::TimedOut`] if nothing has changed, or the site did not answer.
+#[inline]
 pub fn changed(watch: &mut StatusWatch, deadline: impl Into<Deadline>) -> Result<Vec<Change>> {
     let on = watch.pool().subject();
     until("changed", &on, deadline.into(), || {

@@ -57,6 +57,7 @@ pub enum Change {
 impl Change {
     /// The image as it is now, or was.
     #[must_use]
+    #[inline]
     pub fn status(&self) -> &ImageStatus {
         match self {
             Self::Appeared(status) | Self::Gone(status) => status,
@@ -78,6 +79,7 @@ pub struct Watch {
 impl Pool {
     /// Begins to watch the statuses of the pool. Nothing is read before the first look.
     #[must_use]
+    #[inline]
     pub fn watch(&self) -> Watch {
         Watch { pool: self.clone(), refresh: DAEMON_PERIOD, known: BTreeMap::new(), read: None }
     }
@@ -86,6 +88,7 @@ impl Pool {
 impl Watch {
     /// Reads all statuses after so long also if the summary is the same: [`DAEMON_PERIOD`], unless said otherwise.
     #[must_use]
+    #[inline]
     pub fn refreshed_every(mut self, period: Duration) -> Self {
         self.refresh = period;
         self
@@ -93,11 +96,13 @@ impl Watch {
 
     /// The pool that is watched.
     #[must_use]
+    #[inline]
     pub fn pool(&self) -> &Pool {
         &self.pool
     }
 
     /// The statuses as they were seen last, in the order of the image ids.
+    #[inline]
     pub fn statuses(&self) -> impl Iterator<Item = &ImageStatus> {
         self.known.values()
     }
@@ -108,6 +113,7 @@ impl Watch {
     /// # Errors
     /// [`crate::Error::Unreachable`] or [`crate::Error::InDoubt`] if the site does not answer. What was seen before stays, and the next
     /// look goes on from there.
+    #[inline]
     pub fn look(&mut self) -> Result<Vec<Change>> {
         let summary = self.pool.status_summary()?;
         let same = |(before, when): &(Vec<_>, Instant)| *before == summary && when.elapsed() < self.refresh;

@@ -37,6 +37,7 @@ impl<T: Send + 'static> Outcomes<T> {
     }
 
     /// Calls `observer` with the counts whenever they change, on the thread that asks for outcomes.
+    #[inline]
     pub fn observed_by(mut self, observer: impl FnMut(Counts) + Send + 'static) -> Self {
         self.running.observer = Some(Box::new(observer));
         self
@@ -44,6 +45,7 @@ impl<T: Send + 'static> Outcomes<T> {
 
     /// How many images are where.
     #[must_use]
+    #[inline]
     pub fn counts(&self) -> Counts {
         self.running.counts
     }
@@ -52,11 +54,13 @@ impl<T: Send + 'static> Outcomes<T> {
 impl<T: Send + 'static> Iterator for Outcomes<T> {
     type Item = Outcome<T>;
 
+    #[inline]
     fn next(&mut self) -> Option<Outcome<T>> {
         let Outcome { image, result, took } = self.running.next()?;
         Some(Outcome { image, result: result.map(revealed), took })
     }
 
+    #[inline]
     fn size_hint(&self) -> (usize, Option<usize>) {
         let left = self.running.left();
         (left, Some(left))
@@ -64,6 +68,7 @@ impl<T: Send + 'static> Iterator for Outcomes<T> {
 }
 
 impl<T: Send + 'static> fmt::Debug for Outcomes<T> {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Outcomes")
             .field("op", &self.running.op)

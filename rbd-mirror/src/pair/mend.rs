@@ -41,6 +41,7 @@ pub enum Broken {
 }
 
 impl fmt::Display for Broken {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Demotion => "its demotion was broken off half-way: take it back, then demote again",
@@ -60,6 +61,7 @@ impl Pair {
     /// # Errors
     /// [`Error::NotFound`] if there is no such image here; [`Error::Unreachable`] if this site does not answer, or the peer where its
     /// word is needed.
+    #[inline]
     pub fn diagnose(&self, id: &GlobalImageId) -> Result<Option<Broken>> {
         let image = self.here.open_by_global_id_read_only(id)?;
         match image.role()? {
@@ -97,6 +99,7 @@ impl Pair {
     /// # Errors
     /// [`Refusal::NotBroken`] if the demotion is sound; [`Refusal::PeerIsPrimary`], [`Refusal::PeerUnknown`]; then as
     /// [`Image::promote`].
+    #[inline]
     pub fn take_demotion_back(&self, id: &GlobalImageId) -> Result<()> {
         let op = Op::Promote;
         match self.look(id)?.there {
@@ -117,6 +120,7 @@ impl Pair {
     /// # Errors
     /// [`Refusal::NotBroken`] if a daemon knows the image, or the peer has a copy of it; [`Refusal::PeerUnknown`]; then as
     /// [`Image::disable`] and [`Image::enable`]. Killed in between it leaves an image that is not mirrored.
+    #[inline]
     pub fn enable_anew(&self, id: &GlobalImageId) -> Result<GlobalImageId> {
         let op = Op::Enable;
         if let SideView::Silent(_) = self.look(id)?.there {

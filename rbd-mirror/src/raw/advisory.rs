@@ -19,6 +19,7 @@ pub(crate) struct RawLockers {
 
 impl RawImage {
     /// `int rbd_lock_exclusive(rbd_image_t image, const char *cookie);`
+    #[inline]
     pub(crate) fn lock_exclusive(&self, cookie: &str) -> Result<(), Errno> {
         let cookie = to_c(cookie)?;
         // SAFETY: the image is open; a NUL-terminated string.
@@ -26,11 +27,13 @@ impl RawImage {
     }
 
     /// `int rbd_lock_shared(rbd_image_t image, const char *cookie, const char *tag);`
+    #[inline]
     pub(crate) fn lock_shared(&self, cookie: &str, tag: &str) -> Result<(), Errno> {
         self.with_two(sys::rbd_lock_shared, (to_c(cookie)?, to_c(tag)?))
     }
 
     /// `int rbd_unlock(rbd_image_t image, const char *cookie);`
+    #[inline]
     pub(crate) fn unlock(&self, cookie: &str) -> Result<(), Errno> {
         let cookie = to_c(cookie)?;
         // SAFETY: the image is open; a NUL-terminated string.
@@ -38,6 +41,7 @@ impl RawImage {
     }
 
     /// `int rbd_break_lock(rbd_image_t image, const char *client, const char *cookie);`
+    #[inline]
     pub(crate) fn break_advisory(&self, client: &str, cookie: &str) -> Result<(), Errno> {
         self.with_two(sys::rbd_break_lock, (to_c(client)?, to_c(cookie)?))
     }
@@ -52,6 +56,7 @@ impl RawImage {
     }
 
     /// `ssize_t rbd_list_lockers(rbd_image_t image, int *exclusive, char *tag, size_t *tag_len, char *clients, size_t *clients_len, char *cookies, size_t *cookies_len, char *addrs, size_t *addrs_len);`
+    #[inline]
     pub(crate) fn lockers(&self) -> Result<RawLockers, Errno> {
         let mut rooms = [256_usize, 4096, 4096, 4096];
         for _ in 0..super::buffer::ROUNDS_MAX {

@@ -7,21 +7,25 @@ use zeroize::Zeroizing;
 use crate::errno::Errno;
 
 /// Zero or a count is success, a negative number is an errno.
+#[inline]
 pub(crate) fn check(rc: c_int) -> Result<c_int, Errno> {
     if rc < 0 { Err(Errno::from_negative(rc)) } else { Ok(rc) }
 }
 
 /// As [`check`], for calls that return a size.
+#[inline]
 pub(crate) fn check_size(rc: isize) -> Result<usize, Errno> {
     usize::try_from(rc).map_err(|_| c_int::try_from(rc).map_or(Errno::EIO, Errno::from_negative))
 }
 
 /// A string for C. A NUL inside is `EINVAL`, which is what librbd would say if it could see it.
+#[inline]
 pub(crate) fn to_c(text: &str) -> Result<CString, Errno> {
     CString::new(text).map_err(|_| Errno::EINVAL)
 }
 
 /// A secret for C, with its NUL, wiped when dropped.
+#[inline]
 pub(crate) fn secret_to_c(text: &str) -> Result<Zeroizing<Vec<u8>>, Errno> {
     if text.as_bytes().contains(&0) {
         return Err(Errno::EINVAL);
@@ -37,6 +41,7 @@ pub(crate) fn secret_to_c(text: &str) -> Result<Zeroizing<Vec<u8>>, Errno> {
 ///
 /// # Safety
 /// `text` is null or points to a NUL-terminated string that lives for this call.
+#[inline]
 pub(crate) unsafe fn from_c(text: *const c_char) -> String {
     if text.is_null() {
         return String::new();
@@ -47,6 +52,7 @@ pub(crate) unsafe fn from_c(text: *const c_char) -> String {
 
 /// A copy of bytes as text. Whether there is anything to replace is found out first, word by word: to look for it in a text of status
 /// takes ten times as long.
+#[inline]
 pub(crate) fn to_text(bytes: &[u8]) -> String {
     match str::from_utf8(bytes) {
         Ok(text) => text.to_owned(),
@@ -55,6 +61,7 @@ pub(crate) fn to_text(bytes: &[u8]) -> String {
 }
 
 /// The strings of a buffer, each ended by NUL; none of an empty one. Behind the last one, unused room counts as empty strings.
+#[inline]
 pub(crate) fn strings(buffer: &[u8]) -> Vec<String> {
     if buffer.is_empty() {
         return Vec::new();

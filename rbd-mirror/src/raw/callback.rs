@@ -18,6 +18,7 @@ pub(crate) extern "C" fn progress(done: u64, total: u64, context: *mut c_void) -
 }
 
 /// The context pointer for [`progress`].
+#[inline]
 pub(crate) fn context(rendezvous: &Rendezvous) -> *mut c_void {
     std::ptr::from_ref(rendezvous).cast_mut().cast()
 }

@@ -79,12 +79,14 @@ impl<S: Send + 'static> Aio<S> {
     }
 
     /// Waits for the outcome, for `bound` at the most. After an overrun the operation goes on without us.
+    #[inline]
     pub(crate) fn wait(self, bound: Duration) -> Result<Taken<S>, Overrun> {
         let outcome = self.shared.ending.wait(bound)?;
         self.take(outcome).ok_or(Overrun { waited: Duration::ZERO })
     }
 
     /// The outcome, if it is there; otherwise `waker` is woken when it is. After `Ready` there is nothing more to be had.
+    #[inline]
     pub(crate) fn poll(&mut self, waker: &Waker) -> Poll<Taken<S>> {
         match self.shared.ending.poll(waker) {
             Some(outcome) => self.take(outcome).map_or(Poll::Pending, Poll::Ready),

@@ -21,6 +21,7 @@ pub(crate) struct Target<'a> {
 
 impl RawImage {
     /// `int rbd_deep_copy_with_progress(rbd_image_t image, rados_ioctx_t dest_io_ctx, const char *destname, rbd_image_options_t dest_opts, librbd_progress_fn_t cb, void *cbdata);`
+    #[inline]
     pub(crate) fn deep_copy(&self, to: &Target<'_>, progress: &Rendezvous) -> Result<(), Errno> {
         let name = to_c(to.name)?;
         let (io, options) = (to.io.handle(), to.options.handle());
@@ -41,6 +42,7 @@ impl RawImage {
     }
 
     /// `int rbd_copy_with_progress4(rbd_image_t image, rados_ioctx_t dest_p, const char *destname, rbd_image_options_t dest_opts, librbd_progress_fn_t cb, void *cbdata, size_t sparse_size);`
+    #[inline]
     pub(crate) fn copy(&self, to: &Target<'_>, sparse: usize, progress: &Rendezvous) -> Result<(), Errno> {
         let name = to_c(to.name)?;
         let (io, options) = (to.io.handle(), to.options.handle());
@@ -62,6 +64,7 @@ impl RawImage {
     }
 
     /// `int rbd_sparsify_with_progress(rbd_image_t image, size_t sparse_size, librbd_progress_fn_t cb, void *cbdata);`
+    #[inline]
     pub(crate) fn sparsify(&self, sparse: usize, progress: &Rendezvous) -> Result<(), Errno> {
         let context = callback::context(progress);
         // SAFETY: the image is open; the context is a live reference for the whole call.
@@ -72,6 +75,7 @@ impl RawImage {
     }
 
     /// `int rbd_snap_rollback_with_progress(rbd_image_t image, const char *snapname, librbd_progress_fn_t cb, void *cbdata);`
+    #[inline]
     pub(crate) fn rollback(&self, snapshot: &str, progress: &Rendezvous) -> Result<(), Errno> {
         let snapshot = to_c(snapshot)?;
         let context = callback::context(progress);
@@ -88,6 +92,7 @@ impl RawImage {
     }
 
     /// `int rbd_rebuild_object_map(rbd_image_t image, librbd_progress_fn_t cb, void *cbdata);`
+    #[inline]
     pub(crate) fn rebuild_object_map(&self, progress: &Rendezvous) -> Result<(), Errno> {
         let context = callback::context(progress);
         // SAFETY: the image is open; the context is a live reference for the whole call.

@@ -39,6 +39,7 @@ pub(crate) enum Which {
 impl RawImage {
     /// `int rbd_open(rados_ioctx_t io, const char *name, rbd_image_t *image, const char *snap_name);` and its kin
     /// `rbd_open_read_only`, `rbd_open_by_id`, `rbd_open_by_id_read_only`.
+    #[inline]
     pub(crate) fn open(
         io: &Arc<RawIoCtx>,
         which: &Which,
@@ -62,24 +63,29 @@ impl RawImage {
     }
 
     /// An image of a handle that an open call has filled, and that nobody else has.
+    #[inline]
     pub(super) fn from_handle(handle: sys::rbd_image_t, io: Arc<RawIoCtx>) -> Self {
         Self { handle, io }
     }
 
+    #[inline]
     pub(super) fn io(&self) -> Arc<RawIoCtx> {
         Arc::clone(&self.io)
     }
 
     /// The handle, which this value then has no more.
+    #[inline]
     pub(super) fn take_handle(&mut self) -> sys::rbd_image_t {
         std::mem::replace(&mut self.handle, ptr::null_mut())
     }
 
+    #[inline]
     pub(crate) fn handle(&self) -> sys::rbd_image_t {
         self.handle
     }
 
     /// `int rbd_get_name(rbd_image_t image, char *name, size_t *name_len);`
+    #[inline]
     pub(crate) fn name(&self) -> Result<String, Errno> {
         buffer::string(|buffer, length| {
             // SAFETY: the image is open; the buffer has `length` bytes.
@@ -88,6 +94,7 @@ impl RawImage {
     }
 
     /// `int rbd_get_id(rbd_image_t image, char *id, size_t id_len);`
+    #[inline]
     pub(crate) fn id(&self) -> Result<String, Errno> {
         buffer::string(|buffer, length| {
             // SAFETY: the image is open; the buffer has `length` bytes.
@@ -96,6 +103,7 @@ impl RawImage {
     }
 
     /// `int rbd_stat(rbd_image_t image, rbd_image_info_t *info, size_t infosize);`
+    #[inline]
     pub(crate) fn stat(&self) -> Result<sys::rbd_image_info_t, Errno> {
         let mut info = sys::rbd_image_info_t::default();
         // SAFETY: the image is open; `info` is valid for writes of its size.
@@ -104,11 +112,13 @@ impl RawImage {
     }
 
     /// `int rbd_get_features(rbd_image_t image, uint64_t *features);`
+    #[inline]
     pub(crate) fn features(&self) -> Result<u64, Errno> {
         self.number(sys::rbd_get_features)
     }
 
     /// `int rbd_get_overlap(rbd_image_t image, uint64_t *overlap);`
+    #[inline]
     pub(crate) fn overlap(&self) -> Result<u64, Errno> {
         self.number(sys::rbd_get_overlap)
     }
@@ -121,6 +131,7 @@ impl RawImage {
     }
 
     /// `int rbd_get_create_timestamp(rbd_image_t image, struct timespec *timestamp);`
+    #[inline]
     pub(crate) fn created(&self) -> Result<SystemTime, Errno> {
         let mut time = sys::timespec::default();
         // SAFETY: the image is open; a valid place for the answer.
@@ -131,12 +142,14 @@ impl RawImage {
     }
 
     /// `int rbd_update_features(rbd_image_t image, uint64_t features, uint8_t enabled);`
+    #[inline]
     pub(crate) fn update_features(&self, features: u64, enabled: bool) -> Result<(), Errno> {
         // SAFETY: the image is open.
         check(unsafe { sys::rbd_update_features(self.handle, features, u8::from(enabled)) }).map(drop)
     }
 
     /// `int rbd_resize2(rbd_image_t image, uint64_t size, bool allow_shrink, librbd_progress_fn_t cb, void *cbdata);`
+    #[inline]
     pub(crate) fn resize(&self, size: u64, allow_shrink: bool) -> Result<(), Errno> {
         // SAFETY: the image is open; librbd is given a callback, since it calls it without a look; it ignores the context.
         let rc =
@@ -145,6 +158,7 @@ impl RawImage {
     }
 
     /// `int rbd_flatten_with_progress(rbd_image_t image, librbd_progress_fn_t cb, void *cbdata);`
+    #[inline]
     pub(crate) fn flatten(&self, progress: &Rendezvous) -> Result<(), Errno> {
         // SAFETY: the image is open; the context is a live reference for the whole call.
         let rc = unsafe {
@@ -154,6 +168,7 @@ impl RawImage {
     }
 
     /// `int rbd_get_parent(rbd_image_t image, rbd_linked_image_spec_t *parent_image, rbd_snap_spec_t *parent_snap);`
+    #[inline]
     pub(crate) fn parent(&self) -> Result<RawParent, Errno> {
         let mut image = sys::rbd_linked_image_spec_t::default();
         let mut snapshot = sys::rbd_snap_spec_t::default();
@@ -172,6 +187,7 @@ impl RawImage {
     }
 
     /// `int rbd_list_children3(rbd_image_t image, rbd_linked_image_spec_t *images, size_t *max_images);`
+    #[inline]
     pub(crate) fn children(&self) -> Result<Vec<RawLinked>, Errno> {
         let mut images = buffer::list(sys::rbd_linked_image_spec_t::default(), |images, length| {
             // SAFETY: the image is open; the buffer has `length` entries.
@@ -184,6 +200,7 @@ impl RawImage {
     }
 
     /// `int rbd_metadata_get(rbd_image_t image, const char *key, char *value, size_t *val_len);`
+    #[inline]
     pub(crate) fn metadata(&self, key: &str) -> Result<String, Errno> {
         let key = to_c(key)?;
         buffer::string(|buffer, length| {
@@ -193,6 +210,7 @@ impl RawImage {
     }
 
     /// `int rbd_metadata_set(rbd_image_t image, const char *key, const char *value);`
+    #[inline]
     pub(crate) fn set_metadata(&self, key: &str, value: &str) -> Result<(), Errno> {
         let (key, value) = (to_c(key)?, to_c(value)?);
         // SAFETY: the image is open; two NUL-terminated strings.
@@ -200,6 +218,7 @@ impl RawImage {
     }
 
     /// `int rbd_metadata_remove(rbd_image_t image, const char *key);`
+    #[inline]
     pub(crate) fn remove_metadata(&self, key: &str) -> Result<(), Errno> {
         let key = to_c(key)?;
         // SAFETY: the image is open; a NUL-terminated string.
@@ -207,6 +226,7 @@ impl RawImage {
     }
 
     /// `int rbd_aio_read2(rbd_image_t image, uint64_t off, size_t len, char *buf, rbd_completion_t c, int op_flags);`
+    #[inline]
     pub(crate) fn start_read(self: &Arc<Self>, offset: u64, length: usize) -> Result<Aio<Vec<u8>>, Errno> {
         Aio::start(self, vec![0; length], |image, slot, completion| {
             // SAFETY: the slot holds a live Vec that nobody else touches.
@@ -219,6 +239,7 @@ impl RawImage {
     }
 
     /// `int rbd_aio_write2(rbd_image_t image, uint64_t off, size_t len, const char *buf, rbd_completion_t c, int op_flags);`
+    #[inline]
     pub(crate) fn start_write(self: &Arc<Self>, offset: u64, data: Vec<u8>) -> Result<Aio<Vec<u8>>, Errno> {
         Aio::start(self, data, |image, slot, completion| {
             // SAFETY: the slot holds a live Vec that nobody else touches.
@@ -229,6 +250,7 @@ impl RawImage {
     }
 
     /// `int rbd_aio_compare_and_write(rbd_image_t image, uint64_t off, size_t len, const char *cmp_buf, const char *buf, rbd_completion_t c, uint64_t *mismatch_off, int op_flags);`
+    #[inline]
     pub(crate) fn start_compare_and_write(
         self: &Arc<Self>,
         offset: u64,
@@ -250,6 +272,7 @@ impl RawImage {
     }
 
     /// `int rbd_aio_flush(rbd_image_t image, rbd_completion_t c);`
+    #[inline]
     pub(crate) fn start_flush(self: &Arc<Self>) -> Result<Aio<()>, Errno> {
         Aio::start(self, (), |image, _, completion| {
             // SAFETY: the image is open; the completion is live.
@@ -258,6 +281,7 @@ impl RawImage {
     }
 
     /// `int rbd_aio_discard(rbd_image_t image, uint64_t off, uint64_t len, rbd_completion_t c);`
+    #[inline]
     pub(crate) fn start_discard(self: &Arc<Self>, offset: u64, length: u64) -> Result<Aio<()>, Errno> {
         Aio::start(self, (), |image, _, completion| {
             // SAFETY: the image is open; the completion is live.
@@ -268,6 +292,7 @@ impl RawImage {
 
 impl RawImage {
     /// `int rbd_close(rbd_image_t image);`
+    #[inline]
     pub(crate) fn close(mut self) -> Result<(), Errno> {
         self.close_once().map(drop)
     }
@@ -304,6 +329,7 @@ pub(crate) struct CompareAndWrite {
 
 impl CompareAndWrite {
     /// The two must be of one length.
+    #[inline]
     pub(crate) fn new(compare: &[u8], data: &[u8]) -> Self {
         debug_assert_eq!(compare.len(), data.len());
         Self { compare: compare.to_vec(), data: data.to_vec(), mismatch: 0 }
@@ -321,6 +347,7 @@ pub(crate) struct RawLinked {
 }
 
 impl RawLinked {
+    #[inline]
     pub(super) fn copy(spec: &sys::rbd_linked_image_spec_t) -> Self {
         // SAFETY: librbd fills every string of the structure, or leaves it null.
         let text = |at: *mut c_char| unsafe { from_c(at) };
@@ -342,6 +369,7 @@ pub(crate) struct RawParent {
 }
 
 /// `int rbd_remove(rados_ioctx_t io, const char *name);`
+#[inline]
 pub(crate) fn remove(io: &RawIoCtx, name: &str) -> Result<(), Errno> {
     let name = to_c(name)?;
     // SAFETY: the io context is live; a NUL-terminated name.
@@ -349,6 +377,7 @@ pub(crate) fn remove(io: &RawIoCtx, name: &str) -> Result<(), Errno> {
 }
 
 /// `int rbd_rename(rados_ioctx_t src_io_ctx, const char *srcname, const char *destname);`
+#[inline]
 pub(crate) fn rename(io: &RawIoCtx, from: &str, to: &str) -> Result<(), Errno> {
     let (from, to) = (to_c(from)?, to_c(to)?);
     // SAFETY: the io context is live; two NUL-terminated names.

@@ -20,6 +20,7 @@ pub(crate) struct Vectors {
 unsafe impl Send for Vectors {}
 
 impl Vectors {
+    #[inline]
     pub(crate) fn new(mut buffers: Vec<Vec<u8>>) -> Self {
         let pointer =
             |buffer: &mut Vec<u8>| sys::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
@@ -34,6 +35,7 @@ impl Vectors {
 
 impl RawImage {
     /// `int rbd_aio_readv(rbd_image_t image, const struct iovec *iov, int iovcnt, uint64_t off, rbd_completion_t c);`
+    #[inline]
     pub(crate) fn start_readv(self: &Arc<Self>, offset: u64, into: Vectors) -> Result<Aio<Vectors>, Errno> {
         let count = into.count()?;
         Aio::start(self, into, |image, slot, completion| {
@@ -45,6 +47,7 @@ impl RawImage {
     }
 
     /// `int rbd_aio_writev(rbd_image_t image, const struct iovec *iov, int iovcnt, uint64_t off, rbd_completion_t c);`
+    #[inline]
     pub(crate) fn start_writev(self: &Arc<Self>, offset: u64, of: Vectors) -> Result<Aio<Vectors>, Errno> {
         let count = of.count()?;
         Aio::start(self, of, |image, slot, completion| {
@@ -56,6 +59,7 @@ impl RawImage {
     }
 
     /// `int rbd_aio_write_zeroes(rbd_image_t image, uint64_t off, size_t len, rbd_completion_t c, int zero_flags, int op_flags);`
+    #[inline]
     pub(crate) fn start_write_zeroes(
         self: &Arc<Self>,
         offset: u64,
@@ -71,6 +75,7 @@ impl RawImage {
     }
 
     /// `int rbd_aio_writesame(rbd_image_t image, uint64_t off, size_t len, const char *buf, size_t data_len, rbd_completion_t c, int op_flags);`
+    #[inline]
     pub(crate) fn start_write_same(
         self: &Arc<Self>,
         offset: u64,

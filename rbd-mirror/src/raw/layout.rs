@@ -24,6 +24,7 @@ pub(crate) struct RawLayout {
 
 impl RawImage {
     /// `int rbd_get_stripe_unit(rbd_image_t image, uint64_t *stripe_unit);` and the others beside it.
+    #[inline]
     pub(crate) fn layout(&self) -> Result<RawLayout, Errno> {
         Ok(RawLayout {
             stripe_unit: self.ask(sys::rbd_get_stripe_unit)?,
@@ -37,6 +38,7 @@ impl RawImage {
     }
 
     /// `int rbd_get_flags(rbd_image_t image, uint64_t *flags);`
+    #[inline]
     pub(crate) fn flags(&self) -> Result<u64, Errno> {
         self.ask(sys::rbd_get_flags)
     }
@@ -74,6 +76,7 @@ impl RawImage {
     }
 
     /// `int rbd_is_exclusive_lock_owner(rbd_image_t image, int *is_owner);`
+    #[inline]
     pub(crate) fn owns_lock(&self) -> Result<bool, Errno> {
         let mut owns = 0;
         // SAFETY: the image is open; a valid place for the answer.
@@ -82,6 +85,7 @@ impl RawImage {
     }
 
     /// `int rbd_list_descendants(rbd_image_t image, rbd_linked_image_spec_t *images, size_t *max_images);`
+    #[inline]
     pub(crate) fn descendants(&self) -> Result<Vec<RawLinked>, Errno> {
         let mut images = buffer::list(sys::rbd_linked_image_spec_t::default(), |images, length| {
             // SAFETY: the image is open; the buffer has `length` entries.

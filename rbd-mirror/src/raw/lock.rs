@@ -20,6 +20,7 @@ pub(crate) struct RawWatcher {
 
 impl RawImage {
     /// `int rbd_watchers_list(rbd_image_t image, rbd_image_watcher_t *watchers, size_t *max_watchers);`
+    #[inline]
     pub(crate) fn watchers(&self) -> Result<Vec<RawWatcher>, Errno> {
         let mut filled = buffer::list(sys::rbd_image_watcher_t::default(), |watchers, length| {
             // SAFETY: the image is open; the buffer has `length` entries.
@@ -40,6 +41,7 @@ impl RawImage {
     /// `int rbd_lock_get_owners(rbd_image_t image, rbd_lock_mode_t *lock_mode, char **lock_owners, size_t *max_lock_owners);`
     ///
     /// Nobody holding the lock is `ENOENT` in C and an empty list here.
+    #[inline]
     pub(crate) fn lock_owners(&self) -> Result<(u32, Vec<String>), Errno> {
         let mut mode = 0;
         let filled = buffer::list(ptr::null_mut::<c_char>(), |owners, length| {
@@ -59,6 +61,7 @@ impl RawImage {
     }
 
     /// `int rbd_lock_break(rbd_image_t image, rbd_lock_mode_t lock_mode, const char *lock_owner);`
+    #[inline]
     pub(crate) fn break_lock(&self, owner: &str) -> Result<(), Errno> {
         let owner = to_c(owner)?;
         // SAFETY: the image is open; a NUL-terminated name.
@@ -67,12 +70,14 @@ impl RawImage {
     }
 
     /// `int rbd_lock_acquire(rbd_image_t image, rbd_lock_mode_t lock_mode);`
+    #[inline]
     pub(crate) fn acquire_lock(&self) -> Result<(), Errno> {
         // SAFETY: the image is open.
         check(unsafe { sys::rbd_lock_acquire(self.handle(), sys::RBD_LOCK_MODE_EXCLUSIVE) }).map(drop)
     }
 
     /// `int rbd_lock_release(rbd_image_t image);`
+    #[inline]
     pub(crate) fn release_lock(&self) -> Result<(), Errno> {
         // SAFETY: the image is open.
         check(unsafe { sys::rbd_lock_release(self.handle()) }).map(drop)

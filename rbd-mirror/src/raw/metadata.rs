@@ -23,6 +23,7 @@ pub(crate) struct RawOption {
 
 impl RawIoCtx {
     /// `int rbd_pool_metadata_list(rados_ioctx_t io_ctx, const char *start, uint64_t max, char *keys, size_t *key_len, char *values, size_t *vals_len);`
+    #[inline]
     pub(crate) fn metadata_page(&self, after: &str, max: u64) -> Result<Vec<(String, String)>, Errno> {
         let after = to_c(after)?;
         pairs(|keys, key_length, values, value_length| {
@@ -43,6 +44,7 @@ impl RawIoCtx {
     }
 
     /// `int rbd_pool_metadata_remove(rados_ioctx_t io_ctx, const char *key);`
+    #[inline]
     pub(crate) fn remove_pool_metadata(&self, key: &str) -> Result<(), Errno> {
         let key = to_c(key)?;
         // SAFETY: the io context is live; a NUL-terminated key.
@@ -50,6 +52,7 @@ impl RawIoCtx {
     }
 
     /// `int rbd_config_pool_list(rados_ioctx_t io_ctx, rbd_config_option_t *options, int *max_options);`
+    #[inline]
     pub(crate) fn config(&self) -> Result<Vec<RawOption>, Errno> {
         let mut filled = options(|options, max| {
             // SAFETY: the io context is live; the buffer has `max` entries.
@@ -65,6 +68,7 @@ impl RawIoCtx {
 
 impl RawImage {
     /// `int rbd_metadata_list(rbd_image_t image, const char *start, uint64_t max, char *keys, size_t *key_len, char *values, size_t *vals_len);`
+    #[inline]
     pub(crate) fn metadata_page(&self, after: &str, max: u64) -> Result<Vec<(String, String)>, Errno> {
         let after = to_c(after)?;
         pairs(|keys, key_length, values, value_length| {
@@ -85,6 +89,7 @@ impl RawImage {
     }
 
     /// `int rbd_config_image_list(rbd_image_t image, rbd_config_option_t *options, int *max_options);`
+    #[inline]
     pub(crate) fn config(&self) -> Result<Vec<RawOption>, Errno> {
         let mut filled = options(|options, max| {
             // SAFETY: the image is open; the buffer has `max` entries.

@@ -12,18 +12,21 @@ use crate::errno::Errno;
 
 impl RawImage {
     /// `int rbd_mirror_image_enable2(rbd_image_t image, rbd_mirror_image_mode_t mode);`
+    #[inline]
     pub(crate) fn mirror_enable(&self, mode: u32) -> Result<(), Errno> {
         // SAFETY: the image is open.
         check(unsafe { sys::rbd_mirror_image_enable2(self.handle(), mode) }).map(drop)
     }
 
     /// `int rbd_mirror_image_disable(rbd_image_t image, bool force);`
+    #[inline]
     pub(crate) fn mirror_disable(&self, force: bool) -> Result<(), Errno> {
         // SAFETY: the image is open.
         check(unsafe { sys::rbd_mirror_image_disable(self.handle(), force) }).map(drop)
     }
 
     /// `int rbd_aio_mirror_image_promote(rbd_image_t image, bool force, rbd_completion_t c);`
+    #[inline]
     pub(crate) fn start_promote(self: &Arc<Self>, force: bool) -> Result<Aio<()>, Errno> {
         Aio::start(self, (), |image, _, completion| {
             // SAFETY: the image is open; the completion is live.
@@ -32,6 +35,7 @@ impl RawImage {
     }
 
     /// `int rbd_aio_mirror_image_demote(rbd_image_t image, rbd_completion_t c);`
+    #[inline]
     pub(crate) fn start_demote(self: &Arc<Self>) -> Result<Aio<()>, Errno> {
         Aio::start(self, (), |image, _, completion| {
             // SAFETY: the image is open; the completion is live.
@@ -40,12 +44,14 @@ impl RawImage {
     }
 
     /// `int rbd_mirror_image_resync(rbd_image_t image);`
+    #[inline]
     pub(crate) fn mirror_resync(&self) -> Result<(), Errno> {
         // SAFETY: the image is open.
         check(unsafe { sys::rbd_mirror_image_resync(self.handle()) }).map(drop)
     }
 
     /// `int rbd_aio_mirror_image_get_info(rbd_image_t image, rbd_mirror_image_info_t *mirror_image_info, size_t info_size, rbd_completion_t c);`
+    #[inline]
     pub(crate) fn start_mirror_info(self: &Arc<Self>) -> Result<Aio<InfoSlot>, Errno> {
         Aio::start(self, InfoSlot::default(), |image, slot, completion| {
             // SAFETY: the slot is live; the pointer is to its only field.
@@ -63,6 +69,7 @@ impl RawImage {
     }
 
     /// `int rbd_aio_mirror_image_get_mode(rbd_image_t image, rbd_mirror_image_mode_t *mode, rbd_completion_t c);`
+    #[inline]
     pub(crate) fn start_mirror_mode(self: &Arc<Self>) -> Result<Aio<u32>, Errno> {
         Aio::start(self, 0_u32, |image, slot, completion| {
             // SAFETY: the image is open; the slot stays valid until the completion has fired.
@@ -71,6 +78,7 @@ impl RawImage {
     }
 
     /// `int rbd_aio_mirror_image_get_global_status(rbd_image_t image, rbd_mirror_image_global_status_t *mirror_image_global_status, size_t status_size, rbd_completion_t c);`
+    #[inline]
     pub(crate) fn start_mirror_status(self: &Arc<Self>) -> Result<Aio<StatusSlot>, Errno> {
         Aio::start(self, StatusSlot::default(), |image, slot, completion| {
             // SAFETY: the slot is live; the pointer is to its only field.
@@ -88,6 +96,7 @@ impl RawImage {
     }
 
     /// `int rbd_aio_mirror_image_create_snapshot(rbd_image_t image, uint32_t flags, uint64_t *snap_id, rbd_completion_t c);`
+    #[inline]
     pub(crate) fn start_mirror_snapshot(self: &Arc<Self>, flags: u32) -> Result<Aio<u64>, Errno> {
         Aio::start(self, 0_u64, |image, slot, completion| {
             // SAFETY: the image is open; the slot stays valid until the completion has fired.
@@ -96,6 +105,7 @@ impl RawImage {
     }
 
     /// `int rbd_mirror_image_get_instance_id(rbd_image_t image, char *id, size_t *id_max_length);`
+    #[inline]
     pub(crate) fn mirror_instance_id(&self) -> Result<String, Errno> {
         buffer::string(|buffer, length| {
             // SAFETY: the image is open; the buffer has `length` bytes.
@@ -120,6 +130,7 @@ pub(crate) struct InfoSlot(sys::rbd_mirror_image_info_t);
 unsafe impl Send for InfoSlot {}
 
 impl InfoSlot {
+    #[inline]
     pub(crate) fn copy(&self) -> RawInfo {
         copy_info(&self.0)
     }
@@ -158,11 +169,13 @@ pub(crate) struct StatusSlot(sys::rbd_mirror_image_global_status_t);
 unsafe impl Send for StatusSlot {}
 
 impl StatusSlot {
+    #[inline]
     pub(crate) fn name(&self) -> String {
         // SAFETY: null or filled by librbd with a NUL-terminated string.
         unsafe { from_c(self.0.name) }
     }
 
+    #[inline]
     pub(crate) fn info(&self) -> RawInfo {
         copy_info(&self.0.info)
     }
@@ -171,6 +184,7 @@ impl StatusSlot {
         sites(&self.0).iter().map(copy_site)
     }
 
+    #[inline]
     pub(crate) fn copy(&self) -> RawStatus {
         copy_status(&self.0)
     }
@@ -183,6 +197,7 @@ impl Drop for StatusSlot {
     }
 }
 
+#[inline]
 pub(super) fn copy_info(info: &sys::rbd_mirror_image_info_t) -> RawInfo {
     RawInfo {
         // SAFETY: null or filled by librbd with a NUL-terminated string.
@@ -201,6 +216,7 @@ fn sites(status: &sys::rbd_mirror_image_global_status_t) -> &[sys::rbd_mirror_im
     unsafe { std::slice::from_raw_parts(status.site_statuses, count) }
 }
 
+#[inline]
 pub(super) fn copy_status(status: &sys::rbd_mirror_image_global_status_t) -> RawStatus {
     RawStatus {
         // SAFETY: null or filled by librbd with a NUL-terminated string.

@@ -25,6 +25,7 @@ pub(crate) struct RawPeer {
 
 impl RawIoCtx {
     /// `int rbd_mirror_mode_get(rados_ioctx_t io_ctx, rbd_mirror_mode_t *mirror_mode);`
+    #[inline]
     pub(crate) fn mirror_mode(&self) -> Result<u32, Errno> {
         let mut mode = 0;
         // SAFETY: the io context is live; a valid place for the answer.
@@ -33,12 +34,14 @@ impl RawIoCtx {
     }
 
     /// `int rbd_mirror_mode_set(rados_ioctx_t io_ctx, rbd_mirror_mode_t mirror_mode);`
+    #[inline]
     pub(crate) fn set_mirror_mode(&self, mode: u32) -> Result<(), Errno> {
         // SAFETY: the io context is live.
         check(unsafe { sys::rbd_mirror_mode_set(self.handle(), mode) }).map(drop)
     }
 
     /// `int rbd_mirror_uuid_get(rados_ioctx_t io_ctx, char *uuid, size_t *max_len);`
+    #[inline]
     pub(crate) fn mirror_uuid(&self) -> Result<String, Errno> {
         buffer::string(|buffer, length| {
             // SAFETY: the io context is live; the buffer has `length` bytes.
@@ -47,6 +50,7 @@ impl RawIoCtx {
     }
 
     /// `int rbd_mirror_peer_bootstrap_create(rados_ioctx_t io_ctx, char *token, size_t *max_len);`
+    #[inline]
     pub(crate) fn create_bootstrap_token(&self) -> Result<Zeroizing<String>, Errno> {
         buffer::secret(|buffer, length| {
             // SAFETY: the io context is live; the buffer has `length` bytes.
@@ -55,6 +59,7 @@ impl RawIoCtx {
     }
 
     /// `int rbd_mirror_peer_bootstrap_import(rados_ioctx_t io_ctx, rbd_mirror_peer_direction_t direction, const char *token);`
+    #[inline]
     pub(crate) fn import_bootstrap_token(&self, direction: u32, token: &str) -> Result<(), Errno> {
         let token = secret_to_c(token)?;
         // SAFETY: the io context is live; the bytes end with NUL.
@@ -65,6 +70,7 @@ impl RawIoCtx {
     }
 
     /// `int rbd_mirror_peer_site_add(rados_ioctx_t io_ctx, char *uuid, size_t uuid_max_length, rbd_mirror_peer_direction_t direction, const char *site_name, const char *client_name);`
+    #[inline]
     pub(crate) fn add_peer(
         &self,
         direction: u32,
@@ -90,11 +96,13 @@ impl RawIoCtx {
     }
 
     /// `int rbd_mirror_peer_site_set_name(rados_ioctx_t io_ctx, const char *uuid, const char *site_name);`
+    #[inline]
     pub(crate) fn set_peer_name(&self, uuid: &str, name: &str) -> Result<(), Errno> {
         self.set_peer(sys::rbd_mirror_peer_site_set_name, uuid, name)
     }
 
     /// `int rbd_mirror_peer_site_set_client_name(rados_ioctx_t io_ctx, const char *uuid, const char *client_name);`
+    #[inline]
     pub(crate) fn set_peer_client(&self, uuid: &str, client: &str) -> Result<(), Errno> {
         self.set_peer(sys::rbd_mirror_peer_site_set_client_name, uuid, client)
     }
@@ -111,6 +119,7 @@ impl RawIoCtx {
     }
 
     /// `int rbd_mirror_peer_site_set_direction(rados_ioctx_t io_ctx, const char *uuid, rbd_mirror_peer_direction_t direction);`
+    #[inline]
     pub(crate) fn set_peer_direction(&self, uuid: &str, direction: u32) -> Result<(), Errno> {
         let uuid = to_c(uuid)?;
         // SAFETY: the io context is live; a NUL-terminated uuid.
@@ -119,6 +128,7 @@ impl RawIoCtx {
     }
 
     /// `int rbd_mirror_peer_site_remove(rados_ioctx_t io_ctx, const char *uuid);`
+    #[inline]
     pub(crate) fn remove_peer(&self, uuid: &str) -> Result<(), Errno> {
         let uuid = to_c(uuid)?;
         // SAFETY: the io context is live; a NUL-terminated uuid.
@@ -126,6 +136,7 @@ impl RawIoCtx {
     }
 
     /// `int rbd_mirror_peer_site_list(rados_ioctx_t io_ctx, rbd_mirror_peer_site_t *peers, int *max_peers);`
+    #[inline]
     pub(crate) fn peers(&self) -> Result<Vec<RawPeer>, Errno> {
         let mut filled = buffer::list(sys::rbd_mirror_peer_site_t::default(), |peers, length| {
             let mut max = c_int::try_from(*length).map_err(|_| Errno::ERANGE)?;
@@ -142,6 +153,7 @@ impl RawIoCtx {
     }
 
     /// `int rbd_mirror_peer_site_get_attributes(rados_ioctx_t p, const char *uuid, char *keys, size_t *max_key_len, char *values, size_t *max_value_len, size_t *key_value_count);`
+    #[inline]
     pub(crate) fn peer_attributes(&self, uuid: &str) -> Result<Vec<(String, Zeroizing<String>)>, Errno> {
         let uuid = to_c(uuid)?;
         let (mut key_length, mut value_length, mut count) = (1024, 1024, 0);
@@ -178,6 +190,7 @@ impl RawIoCtx {
     }
 
     /// `int rbd_mirror_peer_site_set_attributes(rados_ioctx_t p, const char *uuid, const char *keys, const char *values, size_t key_value_count);`
+    #[inline]
     pub(crate) fn set_peer_attributes(&self, uuid: &str, attributes: &[(&str, &str)]) -> Result<(), Errno> {
         let uuid = to_c(uuid)?;
         let mut keys = Vec::new();
@@ -203,6 +216,7 @@ impl RawIoCtx {
     ///
     /// Pairs of image id and status, at most `max`. Fewer than `max` are not the end: librbd leaves out what is being
     /// disabled after it has counted the page.
+    #[inline]
     pub(crate) fn status_page(&self, after_id: &str, max: usize) -> Result<Vec<(String, RawStatus)>, Errno> {
         let after_id = to_c(after_id)?;
         let mut ids = vec![ptr::null_mut::<c_char>(); max];
@@ -232,6 +246,7 @@ impl RawIoCtx {
     }
 
     /// `int rbd_mirror_image_status_summary(rados_ioctx_t io_ctx, rbd_mirror_image_status_state_t *states, int *counts, size_t *maxlen);`
+    #[inline]
     pub(crate) fn status_summary(&self) -> Result<Vec<(u32, u32)>, Errno> {
         let mut states = [0_u32; 32];
         let mut counts = [0_i32; 32];
@@ -251,6 +266,7 @@ impl RawIoCtx {
     }
 
     /// `int rbd_mirror_image_info_list(rados_ioctx_t io_ctx, rbd_mirror_image_mode_t *mode_filter, const char *start_id, size_t max, char **image_ids, rbd_mirror_image_mode_t *mode_entries, rbd_mirror_image_info_t *info_entries, size_t *num_entries);`
+    #[inline]
     pub(crate) fn info_page(
         &self,
         mut mode: Option<u32>,
@@ -287,6 +303,7 @@ impl RawIoCtx {
     }
 
     /// `int rbd_mirror_image_instance_id_list(rados_ioctx_t io_ctx, const char *start_id, size_t max, char **image_ids, char **instance_ids, size_t *len);`
+    #[inline]
     pub(crate) fn instance_page(&self, after_id: &str, max: usize) -> Result<Vec<(String, String)>, Errno> {
         let after_id = to_c(after_id)?;
         let mut ids = vec![ptr::null_mut::<c_char>(); max];
@@ -317,6 +334,7 @@ impl RawIoCtx {
     }
 
     /// `int rbd_mirror_remote_namespace_get(rados_ioctx_t io_ctx, char *remote_namespace, size_t *max_len);` where librbd has it.
+    #[inline]
     pub(crate) fn remote_namespace(&self) -> Option<Result<String, Errno>> {
         let call = sys::newer::rbd_mirror_remote_namespace_get()?;
         Some(buffer::string(|buffer, length| {
@@ -326,6 +344,7 @@ impl RawIoCtx {
     }
 
     /// `int rbd_mirror_remote_namespace_set(rados_ioctx_t io_ctx, const char *remote_namespace);` where librbd has it.
+    #[inline]
     pub(crate) fn set_remote_namespace(&self, namespace: &str) -> Option<Result<(), Errno>> {
         let call = sys::newer::rbd_mirror_remote_namespace_set()?;
         let namespace = match to_c(namespace) {

@@ -55,6 +55,7 @@ impl Drop for Entries {
 
 impl RawIoCtx {
     /// `int rados_read(rados_ioctx_t io, const char *oid, char *buf, size_t len, uint64_t off);`
+    #[inline]
     pub(crate) fn read_object(&self, object: &str, offset: u64, length: usize) -> Result<Vec<u8>, Errno> {
         let object = to_c(object)?;
         let mut data = vec![0_u8; length];
@@ -67,6 +68,7 @@ impl RawIoCtx {
     }
 
     /// `int rados_write_full(rados_ioctx_t io, const char *oid, const char *buf, size_t len);`
+    #[inline]
     pub(crate) fn write_object(&self, object: &str, data: &[u8]) -> Result<(), Errno> {
         let object = to_c(object)?;
         // SAFETY: the handle is live; the data is valid for its length.
@@ -77,6 +79,7 @@ impl RawIoCtx {
     }
 
     /// `int rados_write(rados_ioctx_t io, const char *oid, const char *buf, size_t len, uint64_t off);`
+    #[inline]
     pub(crate) fn write_object_at(&self, object: &str, offset: u64, data: &[u8]) -> Result<(), Errno> {
         let object = to_c(object)?;
         // SAFETY: the handle is live; the data is valid for its length.
@@ -87,6 +90,7 @@ impl RawIoCtx {
     }
 
     /// `int rados_append(rados_ioctx_t io, const char *oid, const char *buf, size_t len);`
+    #[inline]
     pub(crate) fn append_object(&self, object: &str, data: &[u8]) -> Result<(), Errno> {
         let object = to_c(object)?;
         // SAFETY: the handle is live; the data is valid for its length.
@@ -95,6 +99,7 @@ impl RawIoCtx {
     }
 
     /// `void rados_write_op_omap_set2(rados_write_op_t write_op, char const* const* keys, char const* const* vals, const size_t *key_lens, const size_t *val_lens, size_t num);`
+    #[inline]
     pub(crate) fn set_entries(&self, object: &str, entries: &[Entry]) -> Result<(), Errno> {
         let object = to_c(object)?;
         let keys: Vec<*const c_char> = entries.iter().map(|(key, _)| key.as_ptr().cast()).collect();
@@ -118,6 +123,7 @@ impl RawIoCtx {
     }
 
     /// `void rados_write_op_omap_rm_keys2(rados_write_op_t write_op, char const* const* keys, const size_t* key_lens, size_t keys_len);`
+    #[inline]
     pub(crate) fn remove_entries(&self, object: &str, keys: &[String]) -> Result<(), Errno> {
         let object = to_c(object)?;
         let pointers: Vec<*const c_char> = keys.iter().map(|key| key.as_ptr().cast()).collect();
@@ -142,6 +148,7 @@ impl RawIoCtx {
 
     /// `void rados_read_op_omap_get_vals2(rados_read_op_t read_op, const char *start_after, const char *filter_prefix, uint64_t max_return, rados_omap_iter_t *iter, unsigned char *pmore, int *prval);`:
     /// a page of the entries whose keys begin with the prefix, and whether there are more.
+    #[inline]
     pub(crate) fn entries(
         &self,
         object: &str,
@@ -175,6 +182,7 @@ impl RawIoCtx {
 
     /// `void rados_read_op_omap_get_vals_by_keys2(rados_read_op_t read_op, char const* const* keys, size_t num_keys, const size_t* key_lens, rados_omap_iter_t *iter, int *prval);`:
     /// the entries of those keys that are there, in the order of the keys.
+    #[inline]
     pub(crate) fn entries_of(&self, object: &str, keys: &[String]) -> Result<Vec<Entry>, Errno> {
         let object = to_c(object)?;
         let pointers: Vec<*const c_char> = keys.iter().map(|key| key.as_ptr().cast()).collect();
@@ -203,6 +211,7 @@ impl RawIoCtx {
 
     /// `void rados_read_op_exec(rados_read_op_t read_op, const char *cls, const char *method, const char *in_buf, size_t in_len, char **out_buf, size_t *out_len, int *prval);`:
     /// the answer of a method of an object class, however long it is.
+    #[inline]
     pub(crate) fn exec(
         &self,
         object: &str,
@@ -240,6 +249,7 @@ impl RawIoCtx {
     }
 
     /// `int rados_lock_exclusive(rados_ioctx_t io, const char * oid, const char * name, const char * cookie, const char * desc, struct timeval * duration, uint8_t flags);`
+    #[inline]
     pub(crate) fn lock_object(&self, lock: &RawLock<'_>, lasting: Duration) -> Result<(), Errno> {
         let [object, name, cookie, description] =
             [to_c(lock.object)?, to_c(lock.name)?, to_c(lock.cookie)?, to_c(lock.description)?];
@@ -265,6 +275,7 @@ impl RawIoCtx {
     }
 
     /// `int rados_unlock(rados_ioctx_t io, const char *o, const char *name, const char *cookie);`
+    #[inline]
     pub(crate) fn unlock_object(&self, object: &str, name: &str, cookie: &str) -> Result<(), Errno> {
         let [object, name, cookie] = [to_c(object)?, to_c(name)?, to_c(cookie)?];
         // SAFETY: the handle is live; three NUL-terminated strings.
@@ -273,6 +284,7 @@ impl RawIoCtx {
     }
 
     /// `int rados_break_lock(rados_ioctx_t io, const char *o, const char *name, const char *client, const char *cookie);`
+    #[inline]
     pub(crate) fn break_object_lock(
         &self,
         object: &str,
@@ -295,6 +307,7 @@ impl RawIoCtx {
     }
 
     /// `ssize_t rados_list_lockers(rados_ioctx_t io, const char *o, const char *name, int *exclusive, char *tag, size_t *tag_len, char *clients, size_t *clients_len, char *cookies, size_t *cookies_len, char *addrs, size_t *addrs_len);`
+    #[inline]
     pub(crate) fn object_lockers(&self, object: &str, name: &str) -> Result<Vec<RawLocker>, Errno> {
         let (object, name) = (to_c(object)?, to_c(name)?);
         // More than four holders' worth: the locks of this crate are exclusive, so there is one at the most.

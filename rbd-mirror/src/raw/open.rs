@@ -23,6 +23,7 @@ unsafe impl Send for OpenSlot {}
 
 impl OpenSlot {
     /// The image, once it was opened.
+    #[inline]
     pub(crate) fn into_image(mut self) -> Option<RawImage> {
         let handle = std::mem::replace(&mut self.handle, ptr::null_mut());
         (!handle.is_null()).then(|| RawImage::from_handle(handle, Arc::clone(&self.io)))
@@ -40,6 +41,7 @@ impl Drop for OpenSlot {
 impl RawImage {
     /// `int rbd_aio_open(rados_ioctx_t io, const char *name, rbd_image_t *image, const char *snap_name, rbd_completion_t c);` and its
     /// kin `rbd_aio_open_read_only`, `rbd_aio_open_by_id`, `rbd_aio_open_by_id_read_only`.
+    #[inline]
     pub(crate) fn start_open(
         io: &Arc<RawIoCtx>,
         which: &Which,
@@ -65,6 +67,7 @@ impl RawImage {
     }
 
     /// `int rbd_aio_close(rbd_image_t image, rbd_completion_t c);`: the handle is gone whatever comes of it.
+    #[inline]
     pub(crate) fn start_close(mut self) -> Result<Aio<()>, Errno> {
         let handle = self.take_handle();
         let io: Arc<RawIoCtx> = self.io();

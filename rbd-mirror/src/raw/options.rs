@@ -16,6 +16,7 @@ pub(crate) struct RawOptions {
 
 impl RawOptions {
     /// `void rbd_image_options_create(rbd_image_options_t* opts);`
+    #[inline]
     pub(crate) fn new() -> Self {
         let mut handle = ptr::null_mut();
         // SAFETY: a valid place for the handle.
@@ -24,6 +25,7 @@ impl RawOptions {
     }
 
     /// `int rbd_image_options_set_uint64(rbd_image_options_t opts, int optname, uint64_t optval);`
+    #[inline]
     pub(crate) fn set_number(&self, option: u32, value: u64) -> Result<(), Errno> {
         let option = i32::try_from(option).map_err(|_| Errno::EINVAL)?;
         // SAFETY: the options are live.
@@ -31,6 +33,7 @@ impl RawOptions {
     }
 
     /// `int rbd_image_options_set_string(rbd_image_options_t opts, int optname, const char* optval);`
+    #[inline]
     pub(crate) fn set_text(&self, option: u32, value: &str) -> Result<(), Errno> {
         let option = i32::try_from(option).map_err(|_| Errno::EINVAL)?;
         let value = to_c(value)?;
@@ -40,6 +43,7 @@ impl RawOptions {
 }
 
 impl RawOptions {
+    #[inline]
     pub(crate) fn handle(&self) -> sys::rbd_image_options_t {
         self.handle
     }
@@ -53,6 +57,7 @@ impl Drop for RawOptions {
 }
 
 /// `int rbd_create4(rados_ioctx_t io, const char *name, uint64_t size, rbd_image_options_t opts);`
+#[inline]
 pub(crate) fn create(io: &RawIoCtx, name: &str, size: u64, options: &RawOptions) -> Result<(), Errno> {
     let name = to_c(name)?;
     // SAFETY: the io context and the options are live; a NUL-terminated name.
@@ -60,6 +65,7 @@ pub(crate) fn create(io: &RawIoCtx, name: &str, size: u64, options: &RawOptions)
 }
 
 /// `int rbd_clone3(rados_ioctx_t p_ioctx, const char *p_name, const char *p_snapname, rados_ioctx_t c_ioctx, const char *c_name, rbd_image_options_t c_opts);`
+#[inline]
 pub(crate) fn clone(
     parent: (&RawIoCtx, &str, &str),
     child: (&RawIoCtx, &str),

@@ -22,6 +22,7 @@ pub(crate) struct RawTrashed {
 
 impl RawIoCtx {
     /// `int rbd_list2(rados_ioctx_t io, rbd_image_spec_t* images, size_t *max_images);`: pairs of id and name.
+    #[inline]
     pub(crate) fn images(&self) -> Result<Vec<(String, String)>, Errno> {
         let mut filled = buffer::list(sys::rbd_image_spec_t::default(), |images, length| {
             // SAFETY: the io context is live; the buffer has `length` entries.
@@ -36,6 +37,7 @@ impl RawIoCtx {
     }
 
     /// `int rbd_namespace_create(rados_ioctx_t io, const char *namespace_name);`
+    #[inline]
     pub(crate) fn create_namespace(&self, name: &str) -> Result<(), Errno> {
         let name = to_c(name)?;
         // SAFETY: the io context is live; a NUL-terminated name.
@@ -43,6 +45,7 @@ impl RawIoCtx {
     }
 
     /// `int rbd_namespace_remove(rados_ioctx_t io, const char *namespace_name);`
+    #[inline]
     pub(crate) fn remove_namespace(&self, name: &str) -> Result<(), Errno> {
         let name = to_c(name)?;
         // SAFETY: the io context is live; a NUL-terminated name.
@@ -50,6 +53,7 @@ impl RawIoCtx {
     }
 
     /// `int rbd_namespace_list(rados_ioctx_t io, char *namespace_names, size_t *size);`
+    #[inline]
     pub(crate) fn namespaces(&self) -> Result<Vec<String>, Errno> {
         let names = buffer::list(0_u8, |names, length| {
             // SAFETY: the io context is live; the buffer has `length` bytes.
@@ -60,12 +64,14 @@ impl RawIoCtx {
     }
 
     /// `int rbd_pool_init(rados_ioctx_t, bool force);`
+    #[inline]
     pub(crate) fn init_pool(&self) -> Result<(), Errno> {
         // SAFETY: the io context is live.
         check(unsafe { sys::rbd_pool_init(self.handle(), false) }).map(drop)
     }
 
     /// `int rbd_pool_metadata_get(rados_ioctx_t io_ctx, const char *key, char *value, size_t *val_len);`
+    #[inline]
     pub(crate) fn pool_metadata(&self, key: &str) -> Result<String, Errno> {
         let key = to_c(key)?;
         buffer::string(|buffer, length| {
@@ -76,6 +82,7 @@ impl RawIoCtx {
     }
 
     /// `int rbd_pool_metadata_set(rados_ioctx_t io_ctx, const char *key, const char *value);`
+    #[inline]
     pub(crate) fn set_pool_metadata(&self, key: &str, value: &str) -> Result<(), Errno> {
         let (key, value) = (to_c(key)?, to_c(value)?);
         // SAFETY: the io context is live; two NUL-terminated strings.
@@ -83,6 +90,7 @@ impl RawIoCtx {
     }
 
     /// `int rbd_trash_list(rados_ioctx_t io, rbd_trash_image_info_t *trash_entries, size_t *num_entries);`
+    #[inline]
     pub(crate) fn trash(&self) -> Result<Vec<RawTrashed>, Errno> {
         let mut filled = buffer::list(sys::rbd_trash_image_info_t::default(), |entries, length| {
             // SAFETY: the io context is live; the buffer has `length` entries.
@@ -104,6 +112,7 @@ impl RawIoCtx {
     }
 
     /// `int rbd_trash_move(rados_ioctx_t io, const char *name, uint64_t delay);`
+    #[inline]
     pub(crate) fn move_to_trash(&self, name: &str, delay_seconds: u64) -> Result<(), Errno> {
         let name = to_c(name)?;
         // SAFETY: the io context is live; a NUL-terminated name.
@@ -111,6 +120,7 @@ impl RawIoCtx {
     }
 
     /// `int rbd_trash_restore(rados_ioctx_t io, const char *id, const char *name);`
+    #[inline]
     pub(crate) fn restore_from_trash(&self, id: &str, name: &str) -> Result<(), Errno> {
         let (id, name) = (to_c(id)?, to_c(name)?);
         // SAFETY: the io context is live; two NUL-terminated strings.
@@ -119,6 +129,7 @@ impl RawIoCtx {
 }
 
 /// `time_t` ends here.
+#[inline]
 pub(crate) fn time(seconds: i64) -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(u64::try_from(seconds).unwrap_or(0))
 }

@@ -23,6 +23,7 @@ unsafe impl Sync for RawCluster {}
 
 impl RawCluster {
     /// `int rados_create2(rados_t *pcluster, const char *const clustername, const char * const name, uint64_t flags);`
+    #[inline]
     pub(crate) fn create(cluster_name: &str, client: &str) -> Result<Self, Errno> {
         let (cluster_name, client) = (to_c(cluster_name)?, to_c(client)?);
         let mut handle = ptr::null_mut();
@@ -33,6 +34,7 @@ impl RawCluster {
     }
 
     /// `int rados_conf_read_file(rados_t cluster, const char *path);`; without a path, Ceph's own search order.
+    #[inline]
     pub(crate) fn read_conf(&self, path: Option<&str>) -> Result<(), Errno> {
         let path = path.map(to_c).transpose()?;
         let path = path.as_ref().map_or(ptr::null(), |path| path.as_ptr());
@@ -41,6 +43,7 @@ impl RawCluster {
     }
 
     /// `int rados_conf_set(rados_t cluster, const char *option, const char *value);`
+    #[inline]
     pub(crate) fn set_option(&self, option: &str, value: &str) -> Result<(), Errno> {
         // The value may be a key.
         let (option, value) = (to_c(option)?, secret_to_c(value)?);
@@ -49,12 +52,14 @@ impl RawCluster {
     }
 
     /// `int rados_connect(rados_t cluster);`
+    #[inline]
     pub(crate) fn connect(&self) -> Result<(), Errno> {
         // SAFETY: the handle is live and was not connected before: the only caller connects once.
         check(unsafe { sys::rados_connect(self.handle) }).map(drop)
     }
 
     /// `int rados_cluster_fsid(rados_t cluster, char *buf, size_t len);`
+    #[inline]
     pub(crate) fn fsid(&self) -> Result<String, Errno> {
         super::buffer::string(|buffer, length| {
             // SAFETY: the buffer has `length` bytes.
@@ -63,6 +68,7 @@ impl RawCluster {
     }
 
     /// `int rados_pool_list(rados_t cluster, char *buf, size_t len);`: names, each ended by NUL.
+    #[inline]
     pub(crate) fn pool_names(&self) -> Result<Vec<String>, Errno> {
         let mut buffer = vec![0_u8; 4096];
         for _ in 0..16 {
@@ -79,11 +85,13 @@ impl RawCluster {
     }
 
     /// `int rados_mon_command(rados_t cluster, const char **cmd, size_t cmdlen, const char *inbuf, size_t inbuflen, char **outbuf, size_t *outbuflen, char **outs, size_t *outslen);`
+    #[inline]
     pub(crate) fn mon_command(&self, command: &str, input: &[u8]) -> (Result<(), Errno>, Reply) {
         self.command(sys::rados_mon_command, command, input)
     }
 
     /// `int rados_mgr_command(rados_t cluster, ...)`, as [`Self::mon_command`].
+    #[inline]
     pub(crate) fn mgr_command(&self, command: &str, input: &[u8]) -> (Result<(), Errno>, Reply) {
         self.command(sys::rados_mgr_command, command, input)
     }
@@ -118,6 +126,7 @@ impl RawCluster {
     }
 
     /// `int rados_blocklist_add(rados_t cluster, char *client_address, uint32_t expire_seconds);`
+    #[inline]
     pub(crate) fn blocklist(&self, address: &str, expire_seconds: u32) -> Result<(), Errno> {
         let address = to_c(address)?;
         // SAFETY: the handle is live; librados reads the address and does not write through the pointer.
@@ -127,11 +136,13 @@ impl RawCluster {
     }
 
     /// `int rados_wait_for_latest_osdmap(rados_t cluster);`
+    #[inline]
     pub(crate) fn wait_for_latest_map(&self) -> Result<(), Errno> {
         // SAFETY: the handle is live and connected.
         check(unsafe { sys::rados_wait_for_latest_osdmap(self.handle) }).map(drop)
     }
 
+    #[inline]
     pub(crate) fn handle(&self) -> sys::rados_t {
         self.handle
     }
@@ -176,6 +187,7 @@ impl Default for Allocated {
 }
 
 impl Allocated {
+    #[inline]
     pub(super) fn bytes(&self) -> Vec<u8> {
         if self.at.is_null() {
             return Vec::new();
@@ -209,6 +221,7 @@ unsafe impl Sync for RawIoCtx {}
 impl RawIoCtx {
     /// `int rados_ioctx_create(rados_t cluster, const char *pool_name, rados_ioctx_t *ioctx);` and
     /// `void rados_ioctx_set_namespace(rados_ioctx_t io, const char *nspace);`
+    #[inline]
     pub(crate) fn open(cluster: &Arc<RawCluster>, pool: &str, namespace: &str) -> Result<Self, Errno> {
         let (pool, namespace) = (to_c(pool)?, to_c(namespace)?);
         let mut handle = ptr::null_mut();
@@ -221,12 +234,14 @@ impl RawIoCtx {
     }
 
     /// `int64_t rados_ioctx_get_id(rados_ioctx_t io);`
+    #[inline]
     pub(crate) fn pool_id(&self) -> i64 {
         // SAFETY: the handle is live.
         unsafe { sys::rados_ioctx_get_id(self.handle) }
     }
 
     /// `int rados_stat(rados_ioctx_t io, const char *o, uint64_t *psize, time_t *pmtime);`: the size of an object.
+    #[inline]
     pub(crate) fn object_size(&self, object: &str) -> Result<u64, Errno> {
         let object = to_c(object)?;
         let (mut size, mut modified) = (0, 0);
@@ -236,12 +251,14 @@ impl RawIoCtx {
     }
 
     /// `int rados_remove(rados_ioctx_t io, const char *oid);`
+    #[inline]
     pub(crate) fn remove_object(&self, object: &str) -> Result<(), Errno> {
         let object = to_c(object)?;
         // SAFETY: the handle is live; a NUL-terminated name.
         check(unsafe { sys::rados_remove(self.handle, object.as_ptr()) }).map(drop)
     }
 
+    #[inline]
     pub(crate) fn handle(&self) -> sys::rados_ioctx_t {
         self.handle
     }
@@ -255,6 +272,7 @@ impl Drop for RawIoCtx {
 }
 
 /// `void rbd_version(int *major, int *minor, int *extra);`
+#[inline]
 pub(crate) fn rbd_version() -> (c_int, c_int, c_int) {
     let (mut major, mut minor, mut extra) = (0, 0, 0);
     // SAFETY: three valid places.
@@ -263,6 +281,7 @@ pub(crate) fn rbd_version() -> (c_int, c_int, c_int) {
 }
 
 /// `int rbd_mirror_site_name_get(rados_t cluster, char *name, size_t *max_len);`
+#[inline]
 pub(crate) fn site_name(cluster: &RawCluster) -> Result<String, Errno> {
     super::buffer::string(|buffer, length| {
         // SAFETY: the cluster is live; the buffer has `length` bytes.
@@ -271,6 +290,7 @@ pub(crate) fn site_name(cluster: &RawCluster) -> Result<String, Errno> {
 }
 
 /// `int rbd_mirror_site_name_set(rados_t cluster, const char *name);`
+#[inline]
 pub(crate) fn set_site_name(cluster: &RawCluster, name: &str) -> Result<(), Errno> {
     let name = to_c(name)?;
     // SAFETY: the cluster is live; a NUL-terminated name.

@@ -32,6 +32,7 @@ pub(crate) struct RawMirrorNamespace {
 
 impl RawImage {
     /// `int rbd_snap_list(rbd_image_t image, rbd_snap_info_t *snaps, int *max_snaps);`
+    #[inline]
     pub(crate) fn snapshots(&self) -> Result<Vec<RawSnapshot>, Errno> {
         let mut counted = 0;
         let mut filled = buffer::list(sys::rbd_snap_info_t::default(), |snapshots, length| {
@@ -62,21 +63,25 @@ impl RawImage {
 
     /// `int rbd_snap_create2(rbd_image_t image, const char *snap_name, uint32_t flags, librbd_progress_fn_t cb, void *cbdata);`
     /// without flags.
+    #[inline]
     pub(crate) fn create_snapshot(&self, name: &str) -> Result<(), Errno> {
         self.named(sys::rbd_snap_create, name)
     }
 
     /// `int rbd_snap_remove(rbd_image_t image, const char *snapname);`
+    #[inline]
     pub(crate) fn remove_snapshot(&self, name: &str) -> Result<(), Errno> {
         self.named(sys::rbd_snap_remove, name)
     }
 
     /// `int rbd_snap_protect(rbd_image_t image, const char *snap_name);`
+    #[inline]
     pub(crate) fn protect_snapshot(&self, name: &str) -> Result<(), Errno> {
         self.named(sys::rbd_snap_protect, name)
     }
 
     /// `int rbd_snap_unprotect(rbd_image_t image, const char *snap_name);`
+    #[inline]
     pub(crate) fn unprotect_snapshot(&self, name: &str) -> Result<(), Errno> {
         self.named(sys::rbd_snap_unprotect, name)
     }
@@ -92,6 +97,7 @@ impl RawImage {
     }
 
     /// `int rbd_snap_is_protected(rbd_image_t image, const char *snap_name, int *is_protected);`
+    #[inline]
     pub(crate) fn snapshot_is_protected(&self, name: &str) -> Result<bool, Errno> {
         let name = to_c(name)?;
         let mut protected = 0;
@@ -101,6 +107,7 @@ impl RawImage {
     }
 
     /// `int rbd_snap_remove2(rbd_image_t image, const char *snap_name, uint32_t flags, librbd_progress_fn_t cb, void *cbdata);`
+    #[inline]
     pub(crate) fn remove_snapshot_with(
         &self,
         name: &str,
@@ -117,12 +124,14 @@ impl RawImage {
     }
 
     /// `int rbd_snap_remove_by_id(rbd_image_t image, uint64_t snap_id);`
+    #[inline]
     pub(crate) fn remove_snapshot_by_id(&self, id: u64) -> Result<(), Errno> {
         // SAFETY: the image is open.
         check(unsafe { sys::rbd_snap_remove_by_id(self.handle(), id) }).map(drop)
     }
 
     /// `int rbd_snap_rename(rbd_image_t image, const char *snapname, const char *dstsnapsname);`
+    #[inline]
     pub(crate) fn rename_snapshot(&self, from: &str, to: &str) -> Result<(), Errno> {
         let (from, to) = (to_c(from)?, to_c(to)?);
         // SAFETY: the image is open; two NUL-terminated names.
@@ -130,12 +139,14 @@ impl RawImage {
     }
 
     /// `int rbd_snap_set_by_id(rbd_image_t image, uint64_t snap_id);`
+    #[inline]
     pub(crate) fn set_snapshot_by_id(&self, id: u64) -> Result<(), Errno> {
         // SAFETY: the image is open.
         check(unsafe { sys::rbd_snap_set_by_id(self.handle(), id) }).map(drop)
     }
 
     /// `int rbd_snap_get_limit(rbd_image_t image, uint64_t *limit);`
+    #[inline]
     pub(crate) fn snapshot_limit(&self) -> Result<u64, Errno> {
         let mut limit = 0;
         // SAFETY: the image is open; a place for the answer.
@@ -144,12 +155,14 @@ impl RawImage {
     }
 
     /// `int rbd_snap_set_limit(rbd_image_t image, uint64_t limit);`
+    #[inline]
     pub(crate) fn set_snapshot_limit(&self, limit: u64) -> Result<(), Errno> {
         // SAFETY: the image is open.
         check(unsafe { sys::rbd_snap_set_limit(self.handle(), limit) }).map(drop)
     }
 
     /// `int rbd_snap_get_trash_namespace(rbd_image_t image, uint64_t snap_id, char* original_name, size_t max_length);`
+    #[inline]
     pub(crate) fn trashed_snapshot_name(&self, id: u64) -> Result<String, Errno> {
         buffer::string(|name, length| {
             // SAFETY: the image is open; the buffer has `length` bytes.
@@ -158,6 +171,7 @@ impl RawImage {
     }
 
     /// `int rbd_snap_get_namespace_type(rbd_image_t image, uint64_t snap_id, rbd_snap_namespace_type_t *namespace_type);`
+    #[inline]
     pub(crate) fn snapshot_namespace(&self, id: u64) -> Result<u32, Errno> {
         let mut kind = 0;
         // SAFETY: the image is open; a place for the answer.
@@ -166,6 +180,7 @@ impl RawImage {
     }
 
     /// `int rbd_snap_get_timestamp(rbd_image_t image, uint64_t snap_id, struct timespec *timestamp);`
+    #[inline]
     pub(crate) fn snapshot_created(&self, id: u64) -> Result<SystemTime, Errno> {
         let mut time = sys::timespec::default();
         // SAFETY: the image is open; a place for the answer.
@@ -175,6 +190,7 @@ impl RawImage {
     }
 
     /// `int rbd_snap_get_mirror_namespace(rbd_image_t image, uint64_t snap_id, rbd_snap_mirror_namespace_t *mirror_snap, size_t mirror_snap_size);`
+    #[inline]
     pub(crate) fn mirror_namespace(&self, id: u64) -> Result<RawMirrorNamespace, Errno> {
         let mut filled = sys::rbd_snap_mirror_namespace_t::default();
         let size = size_of::<sys::rbd_snap_mirror_namespace_t>();

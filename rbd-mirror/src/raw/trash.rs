@@ -11,6 +11,7 @@ use crate::progress::Rendezvous;
 
 impl RawIoCtx {
     /// `int rbd_trash_get(rados_ioctx_t io, const char *id, rbd_trash_image_info_t *info);`
+    #[inline]
     pub(crate) fn trashed(&self, id: &str) -> Result<RawTrashed, Errno> {
         let id = to_c(id)?;
         let mut entry = sys::rbd_trash_image_info_t::default();
@@ -31,6 +32,7 @@ impl RawIoCtx {
     }
 
     /// `int rbd_trash_remove_with_progress(rados_ioctx_t io, const char *id, bool force, librbd_progress_fn_t cb, void *cbdata);`
+    #[inline]
     pub(crate) fn remove_trashed(&self, id: &str, force: bool, progress: &Rendezvous) -> Result<(), Errno> {
         let id = to_c(id)?;
         let context = callback::context(progress);
@@ -48,6 +50,7 @@ impl RawIoCtx {
     }
 
     /// `int rbd_remove_with_progress(rados_ioctx_t io, const char *name, librbd_progress_fn_t cb, void *cbdata);`
+    #[inline]
     pub(crate) fn remove_image(&self, name: &str, progress: &Rendezvous) -> Result<(), Errno> {
         let name = to_c(name)?;
         let context = callback::context(progress);

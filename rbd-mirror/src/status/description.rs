@@ -103,12 +103,14 @@ pub struct SnapshotReplay {
 impl Description {
     /// The text of a status.
     #[must_use]
+    #[inline]
     pub fn new(text: impl Into<String>) -> Self {
         Self { text: text.into() }
     }
 
     /// Reads what the text says. Total: what is not understood is [`Meaning::Other`].
     #[must_use]
+    #[inline]
     pub fn meaning(&self) -> Meaning {
         match self.text.strip_prefix("replaying, ") {
             Some(detail) => replay(detail.trim()),
@@ -118,12 +120,14 @@ impl Description {
 
     /// Whether the text is one of Ceph's two for a split brain.
     #[must_use]
+    #[inline]
     pub fn is_split_brain(&self) -> bool {
         cause(self.text.trim()) == Meaning::SplitBrain
     }
 
     /// The numbers of a replay in journal mode.
     #[must_use]
+    #[inline]
     pub fn journal(&self) -> Option<JournalReplay> {
         match self.meaning() {
             Meaning::Journal(replay) => Some(replay),
@@ -133,6 +137,7 @@ impl Description {
 
     /// The numbers of a replay in snapshot mode.
     #[must_use]
+    #[inline]
     pub fn snapshot(&self) -> Option<SnapshotReplay> {
         match self.meaning() {
             Meaning::Snapshot(replay) => Some(replay),
@@ -143,6 +148,7 @@ impl Description {
 
 #[cfg(feature = "serde")]
 impl serde::Serialize for Description {
+    #[inline]
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         use serde::ser::SerializeStruct;
 
@@ -154,6 +160,7 @@ impl serde::Serialize for Description {
 }
 
 impl fmt::Display for Description {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }

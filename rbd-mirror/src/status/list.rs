@@ -52,6 +52,7 @@ impl Statuses {
     /// With so many statuses read at once, from one to 4,096; without it 1,024. Small pages are for who wants only the first few, or has
     /// no room for more; large ones for who is far away and waits for each read.
     #[must_use]
+    #[inline]
     pub fn page_size(mut self, count: usize) -> Self {
         self.page_size = Some(count.clamp(1, PAGE_MAX));
         self
@@ -62,6 +63,7 @@ impl Statuses {
     ///
     /// Implements: `int rbd_mirror_image_global_status_list(rados_ioctx_t io_ctx, const char *start_id, size_t max, char **image_ids, rbd_mirror_image_global_status_t *images, size_t *len);`
     #[must_use]
+    #[inline]
     pub fn by_librbd(mut self) -> Self {
         self.by_librbd = true;
         self
@@ -92,6 +94,7 @@ impl Statuses {
 impl Iterator for Statuses {
     type Item = Result<ImageStatus>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         if let Err(error) = self.fetch() {
             self.after = None;
