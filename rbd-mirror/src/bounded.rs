@@ -4,12 +4,12 @@
 //! that the outcome is in doubt ([`crate::Error::InDoubt`]), and the call goes on by itself, with everything it uses kept
 //! alive: it owns its handles. Workers are kept for the next call; one that is stuck is missing until C returns.
 
-use std::any::Any;
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::place::{Answer, Place, answer, revealed};
 use crate::queue::Queue;
 
 pub(crate) type Job = Box<dyn FnOnce() + Send>;
@@ -34,21 +34,6 @@ pub(crate) enum NoAnswer {
     NotMade,
 }
 
-/// What a job answers, whatever its type. All that is done for a job is so compiled once, and not once for each of the hundred calls.
-pub(crate) type Answer = Box<dyn Any + Send>;
-
-pub(crate) fn answer<T: Send + 'static>(value: T) -> Answer {
-    Box::new(value)
-}
-
-/// The answer as the type that its job gave it.
-pub(crate) fn revealed<T: 'static>(answer: Answer) -> T {
-    match answer.downcast() {
-        Ok(value) => *value,
-        Err(_) => unreachable!("an answer is of the type that its job has"),
-    }
-}
-
 /// Runs `job` on a worker and waits for its answer for `bound` at the most. A panic of the job is resumed here.
 pub(crate) fn run<T: Send + 'static>(
     bound: Duration,
@@ -59,17 +44,13 @@ pub(crate) fn run<T: Send + 'static>(
 
 fn run_erased(bound: Duration, job: Box<dyn FnOnce() -> Answer + Send>) -> Result<Answer, NoAnswer> {
     let started = Instant::now();
-    let place = Arc::new(Place::default());
-    let filled = Arc::clone(&place);
-    let job = Box::new(move || {
-        filled.fill(panic::catch_unwind(AssertUnwindSafe(job)));
-        // Nobody may be waiting any more; then the outcome, and the handles in it, are dropped here.
-        drop(filled);
-    });
-    if let Err(job) = post(job) {
-        leak(job);
-        return Err(NoAnswer::NotMade);
-    }
+    let place = match begin(job) {
+        Ok(place) => place,
+        Err(job) => {
+            leak(job);
+            return Err(NoAnswer::NotMade);
+        }
+    };
     match place.wait(bound) {
         Some(Ok(answer)) => Ok(answer),
         Some(Err(panic)) => panic::resume_unwind(panic),
@@ -81,25 +62,16 @@ fn run_erased(bound: Duration, job: Box<dyn FnOnce() -> Answer + Send>) -> Resul
     }
 }
 
-/// Where an answer comes for one who waits.
-#[derive(Default)]
-struct Place {
-    answer: Mutex<Option<thread::Result<Answer>>>,
-    filled: Condvar,
-}
-
-impl Place {
-    fn fill(&self, answer: thread::Result<Answer>) {
-        *self.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
-        self.filled.notify_all();
-    }
-
-    /// Waits until there is an answer, for so long at the most.
-    fn wait(&self, bound: Duration) -> Option<thread::Result<Answer>> {
-        let answer = self.answer.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = self.filled.wait_timeout_while(answer, bound, |answer| answer.is_none());
-        waited.unwrap_or_else(PoisonError::into_inner).0.take()
-    }
+/// Runs `job` on a worker, and answers where its answer comes; gives it back, undone, when there is no thread to be had.
+pub(crate) fn begin(job: Box<dyn FnOnce() -> Answer + Send>) -> Result<Arc<Place>, Job> {
+    let place = Arc::new(Place::default());
+    let filled = Arc::clone(&place);
+    post(Box::new(move || {
+        filled.fill(panic::catch_unwind(AssertUnwindSafe(job)));
+        // Nobody may be waiting any more; then the answer, and the handles in it, are dropped here.
+        drop(filled);
+    }))?;
+    Ok(place)
 }
 
 /// Runs `job` on a worker and does not wait for it. Without a thread to be had, the job and what it owns are leaked: it is there
@@ -108,11 +80,6 @@ pub(crate) fn detach(job: impl FnOnce() + Send + 'static) {
     if let Err(job) = post(Box::new(job)) {
         leak(job);
     }
-}
-
-/// Runs `job` on a worker and does not wait for it. `false`: there is no thread to be had, and the job was dropped undone.
-pub(crate) fn hand_over(job: Job) -> bool {
-    post(job).is_ok()
 }
 
 fn leak(job: Job) {

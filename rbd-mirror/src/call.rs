@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::bounded::{self, Answer, NoAnswer, Overrun, answer};
+use crate::bounded::{self, NoAnswer, Overrun};
 use crate::errno::Errno;
 use crate::error::Error;
 use crate::name::Subject;
 use crate::op::Op;
+use crate::place::{Answer, answer};
 use crate::raw::completion::Aio;
 use crate::refusal::Refusal;
 
@@ -75,12 +76,12 @@ pub(crate) fn guarded(op: Op, on: Subject, reason: Refusal) -> Error {
 }
 
 /// A call on a handle, whatever it answers.
-pub(crate) type Job<H> = Box<dyn FnOnce(&H) -> Result<Answer, Errno> + Send>;
+pub(crate) type Call<H> = Box<dyn FnOnce(&H) -> Result<Answer, Errno> + Send>;
 
-/// `job` without the type of its answer, which [`revealed`](bounded::revealed) gives back.
+/// `job` without the type of its answer, which [`revealed`](crate::place::revealed) gives back.
 pub(crate) fn erased<H, T: Send + 'static>(
     job: impl FnOnce(&H) -> Result<T, Errno> + Send + 'static,
-) -> Job<H> {
+) -> Call<H> {
     Box::new(move |handle| job(handle).map(answer))
 }
 
@@ -88,7 +89,7 @@ pub(crate) fn erased<H, T: Send + 'static>(
 pub(crate) fn attempt<H: Send + Sync + 'static>(
     handle: Arc<H>,
     bound: Duration,
-    job: Job<H>,
+    job: Call<H>,
 ) -> Result<Answer, Failure> {
     Ok(bounded::run(bound, move || job(&handle))??)
 }

@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use crate::bounded::{self, Answer, NoAnswer, revealed};
-use crate::call::{Failure, Job, attempt, erased, refused};
+use crate::bounded::{self, NoAnswer};
+use crate::call::{Call, Failure, attempt, erased, refused};
 use crate::errno::Errno;
 use crate::error::{Error, Result};
 use crate::name::Subject;
 use crate::op::Op;
+use crate::place::{Answer, revealed};
 use crate::raw::rados::{self, RawCluster};
 use crate::refusal::Refusal;
 use crate::turns::Turns;
@@ -386,7 +387,7 @@ impl Cluster {
         self.run_erased(op, erased(job)).map(revealed)
     }
 
-    fn run_erased(&self, op: Op, job: Job<RawCluster>) -> Result<Answer> {
+    fn run_erased(&self, op: Op, job: Call<RawCluster>) -> Result<Answer> {
         let _span = tracing::debug_span!("cluster", op = op.word(), cluster = &*self.inner.name).entered();
         self.attempt_erased(job).map_err(|failure| failure.plain(op, self.subject(), self.bound))
     }
@@ -398,7 +399,7 @@ impl Cluster {
         self.attempt_erased(erased(job)).map(revealed)
     }
 
-    fn attempt_erased(&self, job: Job<RawCluster>) -> Result<Answer, Failure> {
+    fn attempt_erased(&self, job: Call<RawCluster>) -> Result<Answer, Failure> {
         attempt(self.raw()?, self.bound, job)
     }
 

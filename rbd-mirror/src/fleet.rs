@@ -41,7 +41,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::bounded::{Answer, answer};
 use crate::call::Failure;
 use crate::enable::Disable;
 use crate::error::{Error, Result};
@@ -50,6 +49,7 @@ use crate::mode::MirrorImageMode;
 use crate::name::{GlobalImageId, ImageId, Subject};
 use crate::op::Op;
 use crate::pending::on_worker;
+use crate::place::{Answer, answer};
 use crate::pool::Pool;
 use crate::progress::Progress;
 use crate::promote::Promote;
@@ -182,7 +182,7 @@ const FLATTENS_AT_ONCE: usize = 8;
 const DIRECTORY_FROM: usize = 8;
 
 /// An operation on one image, whatever it answers: [`Outcomes`] knows the type.
-type Job = Pin<Box<dyn Future<Output = Result<Answer>> + Send>>;
+type Operation = Pin<Box<dyn Future<Output = Result<Answer>> + Send>>;
 
 /// An operation on an open image, which it gives back.
 type Verb = Box<dyn Fn(Image) -> Pin<Box<dyn Future<Output = (Image, Result<Answer>)> + Send>> + Send + Sync>;
@@ -380,7 +380,7 @@ impl Fleet {
     ) -> Outcomes<T> {
         let job = Arc::new(job);
         let (pool, bound) = (self.pool.clone(), self.pool.bound());
-        let begin = move |target: Target| -> Job {
+        let begin = move |target: Target| -> Operation {
             let (pool, job) = (pool.clone(), Arc::clone(&job));
             let on = subject(&pool, &target);
             Box::pin(async move {
@@ -414,7 +414,7 @@ impl Fleet {
     fn opened_for(self, op: Op, access: Access, verb: Verb) -> Running {
         let ids = Arc::new(Ids::of(&self.pool, &self.images));
         let (pool, verb) = (self.pool.clone(), Arc::new(verb));
-        let begin = move |target: Target| -> Job {
+        let begin = move |target: Target| -> Operation {
             let (pool, verb, access, ids) =
                 (pool.clone(), Arc::clone(&verb), access.clone(), Arc::clone(&ids));
             Box::pin(async move {

@@ -6,14 +6,15 @@ use std::time::{Duration, SystemTime};
 
 use tracing::span::EnteredSpan;
 
-use crate::bounded::{self, Answer, revealed};
-use crate::call::{Failure, Job, attempt, erased, finish, guarded, refused};
+use crate::bounded;
+use crate::call::{Call, Failure, attempt, erased, finish, guarded, refused};
 use crate::cluster::DROP_WITHIN;
 use crate::errno::Errno;
 use crate::error::{Error, Result};
 use crate::features::Features;
 use crate::name::{ImageId, ImageSpec, Subject};
 use crate::op::Op;
+use crate::place::{Answer, revealed};
 use crate::pool::Pool;
 use crate::raw::completion::Aio;
 use crate::raw::image::{RawImage, RawLinked, Which};
@@ -460,7 +461,7 @@ impl Image {
         self.run_erased(op, erased(job)).map(revealed)
     }
 
-    fn run_erased(&self, op: Op, job: Job<RawImage>) -> Result<Answer> {
+    fn run_erased(&self, op: Op, job: Call<RawImage>) -> Result<Answer> {
         self.change_erased(op, job).map_err(|failure| self.error(op, failure))
     }
 
@@ -473,7 +474,7 @@ impl Image {
         self.change_erased(op, erased(job)).map(revealed)
     }
 
-    fn change_erased(&self, op: Op, job: Job<RawImage>) -> Result<Answer, Failure> {
+    fn change_erased(&self, op: Op, job: Call<RawImage>) -> Result<Answer, Failure> {
         let _span = self.span(op);
         self.attempt_erased(job)
     }
@@ -485,7 +486,7 @@ impl Image {
         self.attempt_erased(erased(job)).map(revealed)
     }
 
-    fn attempt_erased(&self, job: Job<RawImage>) -> Result<Answer, Failure> {
+    fn attempt_erased(&self, job: Call<RawImage>) -> Result<Answer, Failure> {
         attempt(self.raw()?, self.bound, job)
     }
 

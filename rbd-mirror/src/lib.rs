@@ -121,6 +121,7 @@ mod op;
 pub mod pair;
 mod peer;
 mod pending;
+mod place;
 mod pool;
 mod progress;
 mod promote;

@@ -6,11 +6,11 @@
 
 use std::time::Duration;
 
-use crate::bounded::{Answer, revealed};
-use crate::call::{Job, erased, guarded};
+use crate::call::{Call, erased, guarded};
 use crate::errno::Errno;
 use crate::error::{Error, Result};
 use crate::op::Op;
+use crate::place::{Answer, revealed};
 use crate::pool::Pool;
 use crate::raw::object::{RawLock, RawLocker};
 use crate::raw::rados::RawIoCtx;
@@ -267,7 +267,7 @@ impl Pool {
         self.run_erased_on(op, object, erased(job)).map(revealed)
     }
 
-    fn run_erased_on(&self, op: Op, object: &str, job: Job<RawIoCtx>) -> Result<Answer> {
+    fn run_erased_on(&self, op: Op, object: &str, job: Call<RawIoCtx>) -> Result<Answer> {
         let on = self.image_spec(object);
         let _span = tracing::debug_span!("object", op = op.word(), object = %on).entered();
         self.attempt_erased(job).map_err(|failure| failure.plain(op, on.into(), self.bound()))

@@ -8,8 +8,8 @@ use std::time::{Duration, SystemTime};
 use ceph_sys as sys;
 use tracing::span::EnteredSpan;
 
-use crate::bounded::{self, Answer, revealed};
-use crate::call::{Failure, Job, attempt, erased, refused};
+use crate::bounded;
+use crate::call::{Call, Failure, attempt, erased, refused};
 use crate::cls::{Decoder, Encoder};
 use crate::cluster::Cluster;
 use crate::errno::Errno;
@@ -18,6 +18,7 @@ use crate::image::{Access, Image};
 use crate::mode::PoolMode;
 use crate::name::{GlobalImageId, ImageId, ImageSpec, MirrorUuid, PoolSpec, Subject};
 use crate::op::Op;
+use crate::place::{Answer, revealed};
 use crate::raw::image::{self as raw_image, Which};
 use crate::raw::pool::RawTrashed;
 use crate::raw::rados::RawIoCtx;
@@ -501,7 +502,7 @@ impl Pool {
         self.run_erased(op, erased(job)).map(revealed)
     }
 
-    fn run_erased(&self, op: Op, job: Job<RawIoCtx>) -> Result<Answer> {
+    fn run_erased(&self, op: Op, job: Call<RawIoCtx>) -> Result<Answer> {
         self.change_erased(op, job).map_err(|failure| self.error(op, failure))
     }
 
@@ -514,7 +515,7 @@ impl Pool {
         self.change_erased(op, erased(job)).map(revealed)
     }
 
-    fn change_erased(&self, op: Op, job: Job<RawIoCtx>) -> Result<Answer, Failure> {
+    fn change_erased(&self, op: Op, job: Call<RawIoCtx>) -> Result<Answer, Failure> {
         let _span = self.span(op);
         self.attempt_erased(job)
     }
@@ -526,7 +527,7 @@ impl Pool {
         self.attempt_erased(erased(job)).map(revealed)
     }
 
-    pub(crate) fn attempt_erased(&self, job: Job<RawIoCtx>) -> Result<Answer, Failure> {
+    pub(crate) fn attempt_erased(&self, job: Call<RawIoCtx>) -> Result<Answer, Failure> {
         attempt(Arc::clone(&self.raw), self.bound, job)
     }
 

@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 
 use super::Outcome;
 use super::running::Running;
-use crate::bounded::revealed;
+use crate::place::revealed;
 
 /// How many images of a fleet are where.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -5,15 +5,16 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
-use super::{Cancel, Counts, Job, Outcome, Target, subject};
-use crate::bounded::{self, Answer};
+use super::{Cancel, Counts, Operation, Outcome, Target, subject};
+use crate::bounded;
 use crate::error::Error;
 use crate::op::Op;
+use crate::place::Answer;
 use crate::pool::Pool;
 use crate::queue::Queue;
 
 /// Makes the operation of an image.
-pub(super) type Begin = Box<dyn Fn(Target) -> Job + Send>;
+pub(super) type Begin = Box<dyn Fn(Target) -> Operation + Send>;
 
 /// The operations of a fleet, whatever they answer.
 pub(super) struct Running {
@@ -34,7 +35,7 @@ pub(super) struct Running {
 
 struct One {
     image: Target,
-    job: Job,
+    job: Operation,
     waker: Waker,
     since: Instant,
 }
