@@ -95,6 +95,9 @@ pub(super) fn promote_by_force(
     if image.primary {
         return Err(Cause::AlreadyPrimary);
     }
+    if image.leaves.is_some() {
+        return Err(Cause::NotMirrored);
+    }
     if !image.complete {
         if completeness == Completeness::Proven {
             return Err(Cause::StillSyncing);
@@ -123,6 +126,9 @@ pub(super) fn take_over(state: &mut State, side: Side, image: Image) -> Result<V
 pub(super) fn resync(state: &mut State, side: Side, image: Image) -> Result<ImageId, Cause> {
     if image.primary {
         return Err(Cause::IsPrimary);
+    }
+    if image.leaves.is_some() {
+        return Err(Cause::NotMirrored);
     }
     let text = image.global_id.clone().unwrap_or_default();
     if !state.by_id(side.other(), &text).is_some_and(|peer| peer.primary) {

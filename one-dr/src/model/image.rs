@@ -40,6 +40,8 @@ pub(crate) struct Image {
     pub(crate) reverse: bool,
     pub(crate) split_brain: bool,
     pub(crate) resync: bool,
+    /// Given up for a resync, and gone at this time.
+    pub(crate) leaves: Option<u64>,
     /// After a forced promotion: rbd-mirror keeps the lock.
     pub(crate) locked: bool,
     pub(crate) contact: Option<u64>,
@@ -77,6 +79,7 @@ impl Image {
             reverse: false,
             split_brain: false,
             resync: false,
+            leaves: None,
             locked: false,
             contact: None,
             strangers: Vec::new(),
@@ -90,6 +93,8 @@ impl Image {
     pub(crate) fn role(&self) -> Role {
         if self.global_id.is_none() {
             Role::NotMirrored
+        } else if self.leaves.is_some() {
+            Role::Disabling
         } else if self.primary {
             Role::Primary
         } else if matches!(self.last_role(), Some(What::Demoted(_))) {

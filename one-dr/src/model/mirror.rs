@@ -7,6 +7,8 @@ use crate::storage::Role;
 
 /// From an enable to the replica, measured: 1.4 s.
 const CREATE_MS: u64 = 1500;
+/// From the moment that a copy is given up to its removal.
+const REMOVE_MS: u64 = 700;
 /// A first copy.
 const COPY_MS: u64 = 1000;
 /// From a write to its replay.
@@ -25,12 +27,15 @@ pub(super) fn tick(state: &mut State, side: Side) {
         return;
     }
     // Its own part of a resync: the old copy goes first, whatever the other site has.
-    remove(here, now, |image| image.resync && !image.primary);
+    remove(here, now, |image| image.leaves.is_some_and(|until| now >= until));
+    let given_up = |image: &&mut Image| image.resync && !image.primary && image.leaves.is_none();
+    here.images.iter_mut().filter(given_up).for_each(|image| image.leaves = Some(now + REMOVE_MS));
     if there.up != Up::Alive || !here.peered {
         return;
     }
     for source in there.images.iter().filter(|image| image.global_id.is_some()) {
         match here.images.iter_mut().find(|image| image.global_id == source.global_id) {
+            Some(copy) if copy.leaves.is_some() => {}
             Some(copy) => replay(copy, source, now, there.daemon),
             None => create(here, source, now, next_image),
         }

@@ -24,6 +24,9 @@ pub(super) fn look(world: &World<'_>, action: &Action) -> Result<Option<Look>, F
             match pool.image_by_id(&disk.id)? {
                 None => Look::Waiting("the old copy is gone, the new one is not there yet".to_owned()),
                 Some(view) if view.image_id != *old => Look::Done,
+                Some(view) if view.role == Role::Disabling => {
+                    Look::Waiting("the old copy is on its way out".to_owned())
+                }
                 Some(view) => resync(world, *at, disk, &view)?,
             }
         }
@@ -198,16 +201,17 @@ fn no_writer(world: &World<'_>, at: Side, disk: &Disk) -> Result<Look, Failure> 
 }
 
 fn demote(world: &World<'_>, at: Side, disk: &Disk) -> Result<Look, Failure> {
+    // This run, before it was killed, came as far as the resync: the old copy is on its way out, and the new one will not be primary.
+    let fetched_anew = || is_fetched_anew(world, at, disk);
+    let wait = || Look::Waiting(format!("{} is being fetched anew", disk.image));
     Ok(match world.pair.storage(at).image_by_id(&disk.id)? {
-        // This run, before it was killed, came as far as the resync: the new copy is not primary.
-        None if is_fetched_anew(world, at, disk) => {
-            Look::Waiting(format!("{} is being fetched anew", disk.image))
-        }
+        None if fetched_anew() => wait(),
         None => gone(&disk.image),
         Some(view) => match view.role {
             Role::Primary if view.users.is_empty() => Look::Ready,
             Role::Primary => no_writer(world, at, disk)?,
             role if role.is_non_primary() => Look::Done,
+            Role::Disabling if fetched_anew() => wait(),
             role => Look::Blocked(format!("{} is {role} at site {}", disk.image, site(world, at))),
         },
     })

@@ -1,11 +1,14 @@
 //! The world changes between a plan and its steps: somebody else's hand, or a site that goes or comes back. The step that would do
 //! harm then does not.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
 use super::state::{holds, nothing_lost, picture};
-use super::{done, intent, plan_of, protected};
+use super::{done, intent, last, plan_of, protected, resume};
 use crate::frontend::Power;
 use crate::model::image::What;
-use crate::model::{Model, Scenario};
+use crate::model::{Crash, Fault, Model, Scenario};
 use crate::plan::{Intent, Verb};
 use crate::run::{End, Event, Report, Run, Stop};
 use crate::site::Side;
@@ -59,6 +62,32 @@ fn failed_over() -> Scenario {
     base.after(20)
 }
 
+/// The old copy is still there then, and mirrored no more.
+#[test]
+fn a_run_that_is_killed_as_a_copy_is_given_up_and_taken_up_at_once_waits_for_the_new_one() {
+    let base = failed_over();
+    let clean = base.fork();
+    let plan = plan_of(&clean, intent(&clean, Verb::Reprotect), &[12]).unwrap();
+    let before = clean.model.calls();
+    let report = Run::start(&clean.pair, &clean.store, plan).unwrap().to_end(|_| {}).unwrap();
+    assert_eq!(report.end, End::Done);
+    let calls = usize::try_from(clean.model.calls() - before).unwrap();
+    let trace = clean.model.trace();
+    let resync = trace[trace.len() - calls..].iter().position(|call| call.contains("resync")).unwrap();
+    for milliseconds in [0, 200, 500, 700, 900, 1500, 3000] {
+        let scenario = base.fork();
+        let plan = plan_of(&scenario, intent(&scenario, Verb::Reprotect), &[12]).unwrap();
+        scenario.model.inject(u64::try_from(resync).unwrap() + 1, Fault::CrashAfter);
+        let run = AssertUnwindSafe(|| Run::start(&scenario.pair, &scenario.store, plan)?.to_end(|_| {}));
+        assert!(catch_unwind(run).is_err_and(|panic| panic.is::<Crash>()));
+        scenario.model.heal();
+        scenario.model.pass(Duration::from_millis(milliseconds));
+        let report = resume(&scenario, &last(&scenario).unwrap()).unwrap();
+        assert_eq!(report.end, End::Done, "after {milliseconds} ms: {:?}", report.vms);
+        holds(&scenario, "killed as a copy was given up");
+    }
+}
+
 #[test]
 fn a_site_that_is_promoted_again_by_hand_is_not_joined_by_the_other() {
     let base = protected();
@@ -77,7 +106,7 @@ fn a_site_that_comes_back_before_the_force_is_not_forced() {
     let report = with(&base, intent(&base, Verb::Failover), wanted, |model| {
         model.back(Side::Home);
         // A silent site is asked again every five seconds.
-        model.pass(std::time::Duration::from_secs(6));
+        model.pass(Duration::from_secs(6));
     });
     blocked(&report, "[peer-still-primary-and-alive]");
     holds(&base, "back in time");

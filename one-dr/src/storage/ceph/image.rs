@@ -29,6 +29,7 @@ impl Ceph {
             match found(pool.open_by_global_id_read_only(id)).and_then(viewed) {
                 // Its mirroring ended between two reads, as by a resync: nothing of this identity is there.
                 Err(CephError::Refused { reason: Refusal::NotMirrored, .. }) => Ok(None),
+                Ok(Some(view)) if view.role == Role::NotMirrored => Ok(None),
                 other => other,
             }
         })
