@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use crate::call::Failure;
-use crate::create::CreateOptions;
+use crate::create::{CreateOptions, with_a_free_id};
 use crate::error::{Error, Result};
 use crate::image::Image;
 use crate::op::Op;
@@ -45,7 +45,8 @@ impl Image {
             progress,
             move |raw, rendezvous| {
                 let options = options.to_raw()?;
-                raw.copy(&Target { io: &io, name: &new, options: &options }, SPARSE_BYTES, rendezvous)
+                let target = Target { io: &io, name: &new, options: &options };
+                with_a_free_id(|| raw.copy(&target, SPARSE_BYTES, rendezvous))
             },
             |failure| self.copy_error(op, into, name, failure),
         )
@@ -82,7 +83,8 @@ impl Image {
             progress,
             move |raw, rendezvous| {
                 let options = options.to_raw()?;
-                raw.deep_copy(&Target { io: &io, name: &new, options: &options }, rendezvous)
+                let target = Target { io: &io, name: &new, options: &options };
+                with_a_free_id(|| raw.deep_copy(&target, rendezvous))
             },
             |failure| self.copy_error(op, into, name, failure),
         )

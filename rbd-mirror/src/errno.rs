@@ -30,7 +30,7 @@ macro_rules! errnos {
 
 // Linux numbers on every architecture Ceph is packaged for; Ceph's own wire protocol uses them too.
 errnos! {
-    EPERM = 1, ENOENT = 2, EIO = 5, EAGAIN = 11, ENOMEM = 12, EACCES = 13, EBUSY = 16, EEXIST = 17, EINVAL = 22,
+    EPERM = 1, ENOENT = 2, EIO = 5, EBADF = 9, EAGAIN = 11, ENOMEM = 12, EACCES = 13, EBUSY = 16, EEXIST = 17, EINVAL = 22,
     ENOSPC = 28, EROFS = 30, EDOM = 33, ERANGE = 34, ENOSYS = 38, ENOTEMPTY = 39, EILSEQ = 84, EOPNOTSUPP = 95, ENOTCONN = 107, ESHUTDOWN = 108,
     ETIMEDOUT = 110, ESTALE = 116, EDQUOT = 122, ECANCELED = 125,
 }
