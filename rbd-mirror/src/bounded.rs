@@ -55,10 +55,16 @@ fn run_erased(bound: Duration, job: Box<dyn FnOnce() -> Answer + Send>) -> Resul
         Some(Ok(answer)) => Ok(answer),
         Some(Err(panic)) => panic::resume_unwind(panic),
         None => {
-            // An answer that comes in this very moment holds handles, whose closing may hang: not on this thread.
-            detach(move || drop(place));
+            let_go(&place);
             Err(NoAnswer::Overrun(Overrun { waited: started.elapsed() }))
         }
+    }
+}
+
+/// Waits no longer. An answer that is there already is dropped on a worker: it may hold handles, whose closing may hang.
+pub(crate) fn let_go(place: &Place) {
+    if let Some(left) = place.abandon() {
+        detach(move || drop(left));
     }
 }
 
@@ -68,8 +74,6 @@ pub(crate) fn begin(job: Box<dyn FnOnce() -> Answer + Send>) -> Result<Arc<Place
     let filled = Arc::clone(&place);
     post(Box::new(move || {
         filled.fill(panic::catch_unwind(AssertUnwindSafe(job)));
-        // Nobody may be waiting any more; then the answer, and the handles in it, are dropped here.
-        drop(filled);
     }))?;
     Ok(place)
 }

@@ -6,13 +6,14 @@
 use std::future::{self, Future};
 use std::panic;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use crate::bounded::{self, Overrun};
 use crate::call::Failure;
 use crate::errno::Errno;
-use crate::place::{Answer, answer, revealed};
+use crate::place::{Answer, Place, answer, revealed};
 use crate::raw::completion::{Aio, Taken};
 use crate::wake::Alarm;
 
@@ -58,9 +59,81 @@ pub(crate) async fn on_worker<T: Send + 'static>(
 
 async fn on_worker_erased(job: Box<dyn FnOnce() -> Answer + Send>) -> Result<Answer, Errno> {
     // Without a thread to be had the job is let go, undone.
-    let place = bounded::begin(job).map_err(|_| Errno::EAGAIN)?;
-    match future::poll_fn(|context| place.poll(context.waker())).await {
+    let awaited = Awaited { place: bounded::begin(job).map_err(|_| Errno::EAGAIN)? };
+    match future::poll_fn(|context| awaited.place.poll(context.waker())).await {
         Ok(answer) => Ok(answer),
         Err(panic) => panic::resume_unwind(panic),
+    }
+}
+
+struct Awaited {
+    place: Arc<Place>,
+}
+
+impl Drop for Awaited {
+    fn drop(&mut self) {
+        bounded::let_go(&self.place);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::sync::{Arc, mpsc};
+    use std::task::{Context, Poll, Wake, Waker};
+    use std::thread::{self, ThreadId};
+    use std::time::Duration;
+
+    use super::{Future, on_worker};
+
+    const LONG: Duration = Duration::from_secs(20);
+
+    struct Woken(mpsc::Sender<()>);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            let _ = self.0.send(());
+        }
+    }
+
+    struct DroppedOn(mpsc::Sender<ThreadId>);
+
+    impl Drop for DroppedOn {
+        fn drop(&mut self) {
+            let _ = self.0.send(thread::current().id());
+        }
+    }
+
+    #[test]
+    fn an_answer_that_nobody_fetches_is_dropped_on_a_worker() {
+        let (woken, wakes) = mpsc::channel();
+        let (dropped, drops) = mpsc::channel();
+        let (release, held) = mpsc::channel::<()>();
+        let waker = Waker::from(Arc::new(Woken(woken)));
+        {
+            let mut future = pin!(on_worker(move || {
+                let _ = held.recv();
+                DroppedOn(dropped)
+            }));
+            assert!(future.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+            drop(release);
+            wakes.recv_timeout(LONG).unwrap();
+        }
+        assert_ne!(drops.recv_timeout(LONG).unwrap(), thread::current().id());
+    }
+
+    #[test]
+    fn an_answer_that_comes_too_late_is_dropped_on_a_worker() {
+        let (dropped, drops) = mpsc::channel();
+        let (release, held) = mpsc::channel::<()>();
+        {
+            let mut future = pin!(on_worker(move || {
+                let _ = held.recv();
+                DroppedOn(dropped)
+            }));
+            assert!(matches!(future.as_mut().poll(&mut Context::from_waker(Waker::noop())), Poll::Pending));
+        }
+        drop(release);
+        assert_ne!(drops.recv_timeout(LONG).unwrap(), thread::current().id());
     }
 }

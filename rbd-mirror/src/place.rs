@@ -34,15 +34,20 @@ pub(crate) struct Place {
 struct State {
     ended: Option<Ended>,
     waker: Option<Waker>,
+    is_abandoned: bool,
 }
 
 impl Place {
+    /// Where nobody waits any more, the answer is dropped here.
     pub(crate) fn fill(&self, ended: Ended) {
-        let waker = {
-            let mut state = self.lock();
-            state.ended = Some(ended);
-            state.waker.take()
-        };
+        let mut state = self.lock();
+        if state.is_abandoned {
+            drop(state);
+            return drop(ended);
+        }
+        state.ended = Some(ended);
+        let waker = state.waker.take();
+        drop(state);
         self.filled.notify_all();
         if let Some(waker) = waker {
             waker.wake();
@@ -61,12 +66,44 @@ impl Place {
         if let Some(ended) = state.ended.take() {
             return Poll::Ready(ended);
         }
-        state.waker = Some(waker.clone());
+        if state.waker.as_ref().is_none_or(|known| !known.will_wake(waker)) {
+            state.waker = Some(waker.clone());
+        }
         Poll::Pending
+    }
+
+    /// Nobody waits any more; what has come all the same.
+    pub(crate) fn abandon(&self) -> Option<Ended> {
+        let mut state = self.lock();
+        state.is_abandoned = true;
+        state.ended.take()
     }
 
     /// Plain data: a poisoned lock tells of a panic elsewhere.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::{Place, answer};
+
+    #[test]
+    fn what_comes_for_nobody_is_dropped_as_it_comes() {
+        let (place, alive) = (Place::default(), Arc::new(()));
+        assert!(place.abandon().is_none());
+        place.fill(Ok(answer(Arc::clone(&alive))));
+        assert_eq!(Arc::strong_count(&alive), 1);
+    }
+
+    #[test]
+    fn what_has_come_already_is_given_to_who_gives_up() {
+        let (place, alive) = (Place::default(), Arc::new(()));
+        place.fill(Ok(answer(Arc::clone(&alive))));
+        assert!(place.abandon().is_some_and(|ended| ended.is_ok()));
+        assert_eq!(Arc::strong_count(&alive), 1);
     }
 }
