@@ -35,7 +35,8 @@ impl Cluster {
     /// Sends a command to the monitors, as librados takes it: the text of a JSON object, `{"prefix": "osd blocklist ls", "format": "json"}`.
     ///
     /// # Errors
-    /// [`Error::InvalidInput`] for what is no command, which is not sent; [`Error::Command`] with the monitor's own words if it refuses; [`Error::Unreachable`] if none answers.
+    /// [`Error::InvalidInput`] for what is no command, which is not sent: one JSON object, not nested deeply, with
+    /// the text `prefix`, and with none but texts as `key` and `name`; [`Error::Command`] with the monitor's own words if it refuses; [`Error::Unreachable`] if none answers.
     ///
     /// Implements: `int rados_mon_command(rados_t cluster, const char **cmd, size_t cmdlen, const char *inbuf, size_t inbuflen, char **outbuf, size_t *outbuflen, char **outs, size_t *outslen);`
     #[inline]
@@ -60,11 +61,14 @@ impl Cluster {
         self.reply(Op::MgrCommand, answered)
     }
 
-    /// Names the command by its prefix alone: what follows may be a secret. One that is no object with a `prefix` in words **ends the
-    /// monitor** that gets it (seen on 16.2.15), and then the next one: it is an error here.
+    /// Names the command by its prefix alone: what follows may be a secret. One whose `prefix` is no text **ends the monitor** that gets it,
+    /// and then the next one; so does `config-key set` with another `key`, and `config set` with another `name` (seen on 16.2.15, which
+    /// prints them without a look). Such a command is an error here.
     fn command_span(&self, op: Op, command: &str) -> Result<tracing::Span> {
-        let prefix = json::fields(command, ["prefix"]).and_then(|[prefix]| prefix.text());
-        let what = "a command is a JSON object with the text `prefix`";
+        let fields = json::fields(command, ["prefix", "key", "name"]);
+        let printable = fields.filter(|[_, key, name]| key.is_text_if_any() && name.is_text_if_any());
+        let what = "a command is one JSON object, not nested deeply, with the text `prefix`; `key` and `name` are texts";
+        let prefix = printable.and_then(|[prefix, ..]| prefix.text());
         let prefix = prefix.ok_or_else(|| Error::InvalidInput { op, on: self.subject(), what })?;
         Ok(tracing::debug_span!("cluster", op = op.word(), cluster = &**self.name(), prefix))
     }

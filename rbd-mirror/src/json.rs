@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 use hifijson::num::LexWrite;
-use hifijson::str::{Display, LexAlloc};
+use hifijson::str::{Lex as _, LexAlloc};
 use hifijson::token::Lex;
 use hifijson::{Error, Expect, SliceLexer, ignore, value};
 
@@ -82,6 +82,11 @@ impl Field {
         if let Self::Text(text) = self { Some(text) } else { None }
     }
 
+    /// Whether it is a text, or not there at all.
+    pub(crate) fn is_text_if_any(&self) -> bool {
+        matches!(self, Self::Absent | Self::Text(_))
+    }
+
     /// `{}` is no position.
     pub(crate) fn position(&self) -> Option<Position> {
         if let Self::Position(position) = self { *position } else { None }
@@ -131,8 +136,12 @@ fn is_next(name: &str, lexer: &mut SliceLexer<'_>) -> bool {
 fn key<'a>(next: u8, lexer: &mut SliceLexer<'a>) -> Result<Cow<'a, str>, Error> {
     lexer.expect(|_| Some(next), b'"').ok_or(Expect::String)?;
     let key = lexer.str_string()?;
-    lexer.expect(Lex::ws_peek, b':').ok_or(Expect::Colon)?;
+    colon(lexer)?;
     Ok(key)
+}
+
+fn colon(lexer: &mut SliceLexer<'_>) -> Result<(), Error> {
+    Ok(lexer.expect(Lex::ws_peek, b':').ok_or(Expect::Colon)?)
 }
 
 fn field(next: u8, lexer: &mut SliceLexer<'_>, depth: usize) -> Result<Field, Error> {
@@ -179,7 +188,9 @@ fn skip(next: u8, lexer: &mut SliceLexer<'_>, depth: usize) -> Result<(), Error>
     match next {
         b'[' => lexer.discarded().seq(b']', Lex::ws_peek, |next, lexer| skip(next, lexer, depth)),
         b'{' => lexer.discarded().seq(b'}', Lex::ws_peek, |next, lexer| {
-            key(next, lexer)?;
+            lexer.expect(|_| Some(next), b'"').ok_or(Expect::String)?;
+            lexer.str_ignore()?;
+            colon(lexer)?;
             skip(lexer.ws_peek().ok_or(Expect::Value)?, lexer, depth)
         }),
         scalar => ignore::parse(scalar, lexer),
@@ -204,7 +215,7 @@ fn tree<'a>(next: u8, lexer: &mut SliceLexer<'a>) -> Result<Value<'a>, Error> {
     value::parse_bounded(DEPTH, next, lexer)
 }
 
-/// What a value is asked for. What is of another type is not there.
+/// What a value is asked for. What is of another type is not there; of two members of a name the last one counts, as in [`fields`].
 pub(crate) trait Tree<'a> {
     fn get(&self, name: &str) -> Option<&Self>;
     fn members(&self) -> &[(Cow<'a, str>, Value<'a>)];
@@ -216,7 +227,7 @@ pub(crate) trait Tree<'a> {
 
 impl<'a> Tree<'a> for Value<'a> {
     fn get(&self, name: &str) -> Option<&Self> {
-        self.members().iter().find(|(known, _)| known == name).map(|(_, value)| value)
+        self.members().iter().rev().find(|(known, _)| known == name).map(|(_, value)| value)
     }
 
     /// None of what is no object.
@@ -245,11 +256,28 @@ impl<'a> Tree<'a> for Value<'a> {
 pub(crate) fn command(fields: &[(&str, &str)]) -> String {
     let mut written = String::from("{");
     for (name, text) in fields {
-        let comma = if written.len() > 1 { "," } else { "" };
-        written.push_str(&format!("{comma}{}:{}", Display::new(*name), Display::new(*text)));
+        if written.len() > 1 {
+            written.push(',');
+        }
+        write(name, &mut written);
+        written.push(':');
+        write(text, &mut written);
     }
     written.push('}');
     written
+}
+
+/// Writes a text as JSON. hifijson's own writer leaves the control characters from U+0014 on as they are.
+fn write(text: &str, to: &mut String) {
+    to.push('"');
+    for char in text.chars() {
+        match char {
+            '"' | '\\' => to.extend(['\\', char]),
+            '\0'..='\u{1f}' => to.push_str(&format!("\\u{:04x}", u32::from(char))),
+            _ => to.push(char),
+        }
+    }
+    to.push('"');
 }
 
 #[cfg(test)]

@@ -75,7 +75,7 @@
 
 #![deny(unsafe_code)]
 #![warn(clippy::as_conversions, clippy::print_stdout, clippy::print_stderr)]
-// A program uses a few of three hundred functions: what is `inline` is compiled where it is used, and the rest not at all.
+// A program uses a few of three hundred functions: what is `inline` is compiled where it is used, and only there.
 #![warn(clippy::missing_inline_in_public_items)]
 #![cfg_attr(not(test), warn(clippy::panic, clippy::unwrap_used, clippy::expect_used))]
 

@@ -40,9 +40,24 @@ fn a_refused_command_carries_the_daemons_own_words() -> Result<()> {
 #[test]
 fn what_is_no_command_at_all_is_an_error() -> Result<()> {
     let cluster = Cluster::connect(connect::to(&site::site()?))?;
-    let unfinished = r#"{"prefix": "fsid""#;
-    let control = "{\"prefix\": \"fsid\", \"x\": \"\u{14}\"}";
-    for command in ["", "null", "[]", "\"fsid\"", "fsid", "{}", r#"{"prefix": 7}"#, unfinished, control] {
+    let deep = format!(r#"{{"prefix": "fsid", "x": {}{}}}"#, "[".repeat(100), "]".repeat(100));
+    let commands = [
+        "",
+        "null",
+        "[]",
+        "\"fsid\"",
+        "fsid",
+        "{}",
+        r#"{"prefix": 7}"#,
+        r#"{"prefix": "fsid""#,
+        r#"{"prefix": "fsid"} x"#,
+        r#"{"prefix": "fsid", "prefix": 7}"#,
+        r#"{"prefix": "config-key set", "key": 7, "val": "x"}"#,
+        r#"{"prefix": "config set", "name": 7, "who": "client.x", "value": "x"}"#,
+        "{\"prefix\": \"fsid\", \"x\": \"\u{14}\"}",
+        &deep,
+    ];
+    for command in commands {
         // Sent, it would end the monitor.
         assert!(matches!(cluster.mon_command(command), Err(Error::InvalidInput { .. })), "{command}");
         assert!(matches!(cluster.mgr_command(command), Err(Error::InvalidInput { .. })), "{command}");
