@@ -159,11 +159,12 @@ fn field(next: u8, lexer: &mut SliceLexer<'_>, depth: usize) -> Result<Field, Er
             Ok(unsigned.or_else(negative).unwrap_or_else(float))
         }
         b'{' => {
-            let mut found = [Field::Absent, Field::Absent];
-            object(lexer, depth, &["entry_tid", "tag_tid"], &mut found)?;
-            let [entry_tid, tag_tid] = found.map(|field| field.unsigned());
-            let position = tag_tid.zip(entry_tid).map(|(tag_tid, entry_tid)| Position { tag_tid, entry_tid });
-            Ok(Field::Position(position))
+            // The object is of no use here: a name that is expected is passed over faster than one that is not.
+            let mut found = [const { Field::Absent }; 3];
+            object(lexer, depth, &["entry_tid", "object_number", "tag_tid"], &mut found)?;
+            let [entry_tid, _, tag_tid] = &found;
+            let position = tag_tid.unsigned().zip(entry_tid.unsigned());
+            Ok(Field::Position(position.map(|(tag_tid, entry_tid)| Position { tag_tid, entry_tid })))
         }
         _ => skip(next, lexer, depth).map(|()| Field::Other),
     }
