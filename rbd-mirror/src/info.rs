@@ -23,19 +23,19 @@ impl Image {
     /// Similar to: `rbd info` (its lines on mirroring)
     #[inline]
     pub fn role(&self) -> Result<Role> {
-        let now = self.for_role()?;
-        let asked = now.finish(Op::MirrorInfo, RawImage::start_mirror_info);
+        let fresh = self.fresh_for_role()?;
+        let asked = fresh.as_ref().unwrap_or(self).finish(Op::MirrorInfo, RawImage::start_mirror_info);
         let (_, slot) = asked.map_err(|failure| self.error(Op::MirrorInfo, failure))?;
         Ok(Role::from_raw(slot.copy()))
     }
 
     /// In journal mode the role is read from the journal each time; in snapshot mode it is in the image's header, which a read-only
-    /// handle knows as it was opened.
-    fn for_role(&self) -> Result<Self> {
+    /// handle knows as it was opened: then another handle.
+    fn fresh_for_role(&self) -> Result<Option<Self>> {
         if self.is_read_only() && !self.features()?.contains(Features::JOURNALING) {
-            self.up_to_date()
+            self.up_to_date().map(Some)
         } else {
-            Ok(self.clone())
+            Ok(None)
         }
     }
 
@@ -64,7 +64,8 @@ impl Image {
 
     /// [`mirror_mode`](Self::mirror_mode) of an image that is known to be mirrored.
     pub(crate) fn mode_of_a_mirrored_image(&self) -> Result<MirrorImageMode> {
-        let asked = self.for_role()?.finish(Op::ImageMode, RawImage::start_mirror_mode);
+        let fresh = self.fresh_for_role()?;
+        let asked = fresh.as_ref().unwrap_or(self).finish(Op::ImageMode, RawImage::start_mirror_mode);
         let (_, mode) = asked.map_err(|failure| self.error(Op::ImageMode, failure))?;
         Ok(MirrorImageMode::from_raw(mode))
     }

@@ -57,6 +57,40 @@ impl<'a> Image<'a> {
         Ok(sites)
     }
 
+    /// [`info`](Self::info) as a program asks that can give up: begun, then waited for.
+    ///
+    /// # Errors
+    /// The number that the call answered.
+    pub fn info_aio(&self) -> Result<bool> {
+        let mut info = sys::rbd_mirror_image_info_t::default();
+        let size = size_of::<sys::rbd_mirror_image_info_t>();
+        // SAFETY: the image is open, the structure has that size and outlives the call, which is waited for.
+        awaited("aio_get_info", |completion| unsafe {
+            sys::rbd_aio_mirror_image_get_info(self.image, &mut info, size, completion)
+        })?;
+        let primary = info.primary;
+        // SAFETY: filled by the call above, freed once.
+        unsafe { sys::rbd_mirror_image_get_info_cleanup(&mut info) };
+        Ok(primary)
+    }
+
+    /// [`status`](Self::status) as a program asks that can give up.
+    ///
+    /// # Errors
+    /// The number that the call answered.
+    pub fn status_aio(&self) -> Result<u32> {
+        let mut status = sys::rbd_mirror_image_global_status_t::default();
+        let size = size_of::<sys::rbd_mirror_image_global_status_t>();
+        // SAFETY: the image is open, the structure has that size and outlives the call, which is waited for.
+        awaited("aio_get_global_status", |completion| unsafe {
+            sys::rbd_aio_mirror_image_get_global_status(self.image, &mut status, size, completion)
+        })?;
+        let sites = status.site_statuses_count;
+        // SAFETY: filled by the call above, freed once.
+        unsafe { sys::rbd_mirror_image_global_status_cleanup(&mut status) };
+        Ok(sites)
+    }
+
     /// Promotes it.
     ///
     /// # Errors
@@ -92,6 +126,25 @@ impl<'a> Image<'a> {
         };
         checked("flatten", done).map(drop)
     }
+}
+
+/// Begins a call and waits for its end, however long that takes.
+fn awaited(what: &str, begin: impl FnOnce(sys::rbd_completion_t) -> c_int) -> Result<()> {
+    let mut completion = ptr::null_mut();
+    // SAFETY: no callback, and a place for the handle.
+    let made = unsafe { sys::rbd_aio_create_completion(ptr::null_mut(), None, &mut completion) };
+    checked(what, made)?;
+    let begun = checked(what, begin(completion));
+    let ended = begun.and_then(|_| {
+        // SAFETY: the completion is live, and the call was begun.
+        unsafe { sys::rbd_aio_wait_for_complete(completion) };
+        // SAFETY: the completion is live.
+        let value = unsafe { sys::rbd_aio_get_return_value(completion) };
+        checked(what, c_int::try_from(value)?)
+    });
+    // SAFETY: the call has ended or never began; released once.
+    unsafe { sys::rbd_aio_release(completion) };
+    ended.map(drop)
 }
 
 impl Drop for Image<'_> {

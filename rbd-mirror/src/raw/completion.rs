@@ -16,7 +16,7 @@ use std::mem;
 use std::ptr;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ceph_sys as sys;
 
@@ -209,11 +209,10 @@ impl Ending {
     }
 
     fn wait(&self, bound: Duration) -> Result<Outcome, Overrun> {
-        let started = Instant::now();
         let state = self.lock();
         let waited = self.finished.wait_timeout_while(state, bound, |state| state.outcome.is_none());
         let outcome = waited.unwrap_or_else(PoisonError::into_inner).0.outcome;
-        outcome.ok_or_else(|| Overrun { waited: started.elapsed() })
+        outcome.ok_or(Overrun { waited: bound })
     }
 
     fn poll(&self, waker: &Waker) -> Option<Outcome> {
