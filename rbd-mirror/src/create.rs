@@ -94,7 +94,7 @@ impl CreateOptions {
 const IDS: usize = 4;
 
 /// Makes an image, and once more where the id that librbd made up for it, of 32 random bits, is one that the pool has: librbd gives up
-/// then, with `EBADF` of the class method `dir_add_image`, and has made nothing.
+/// then, with `EBADF` of the class method `dir_add_image`. Had it kept the name, the next try would say so: no image is made twice.
 pub(crate) fn with_a_free_id(mut make: impl FnMut() -> Result<(), Errno>) -> Result<(), Errno> {
     for _ in 1..IDS {
         match make() {

@@ -76,8 +76,8 @@ pub(crate) fn run(size: Size, record: &mut Record) -> Result<()> {
     )?;
     record.compare("status (get_global_status), a call", "µs", &runs, &bars);
     record.remark(
-        "Ours begins librbd's asynchronous call and waits with a limit. The blocking one, of the row \"C\", cannot be given up: what the \
-         asynchronous one costs beyond it is librbd's.",
+        "Ours begins librbd's asynchronous call with a callback, and waits with a limit. Neither row of C can be given up: the blocking \
+         call, and the asynchronous one without a callback.",
     );
 
     let ours = &ours[0];

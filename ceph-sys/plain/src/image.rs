@@ -30,10 +30,28 @@ impl<'a> Image<'a> {
     /// # Errors
     /// The number that the call answered.
     pub fn info(&self) -> Result<bool> {
+        Self::primary(|info, size| {
+            // SAFETY: the image is open, the structure has that size.
+            checked("get_info", unsafe { sys::rbd_mirror_image_get_info(self.image, info, size) }).map(drop)
+        })
+    }
+
+    /// [`info`](Self::info) by the asynchronous call, waited for without a limit.
+    ///
+    /// # Errors
+    /// The number that the call answered.
+    pub fn info_aio(&self) -> Result<bool> {
+        Self::primary(|info, size| {
+            // SAFETY: the image is open, the structure has that size and outlives the call, which is waited for.
+            awaited("aio_get_info", |completion| unsafe {
+                sys::rbd_aio_mirror_image_get_info(self.image, info, size, completion)
+            })
+        })
+    }
+
+    fn primary(fill: impl FnOnce(&mut sys::rbd_mirror_image_info_t, usize) -> Result<()>) -> Result<bool> {
         let mut info = sys::rbd_mirror_image_info_t::default();
-        let size = size_of::<sys::rbd_mirror_image_info_t>();
-        // SAFETY: the image is open, the structure has that size.
-        checked("get_info", unsafe { sys::rbd_mirror_image_get_info(self.image, &mut info, size) })?;
+        fill(&mut info, size_of::<sys::rbd_mirror_image_info_t>())?;
         let primary = info.primary;
         // SAFETY: filled by the call above, freed once.
         unsafe { sys::rbd_mirror_image_get_info_cleanup(&mut info) };
@@ -45,46 +63,31 @@ impl<'a> Image<'a> {
     /// # Errors
     /// The number that the call answered.
     pub fn status(&self) -> Result<u32> {
-        let mut status = sys::rbd_mirror_image_global_status_t::default();
-        let size = size_of::<sys::rbd_mirror_image_global_status_t>();
-        // SAFETY: the image is open, the structure has that size.
-        checked("get_global_status", unsafe {
-            sys::rbd_mirror_image_get_global_status(self.image, &mut status, size)
-        })?;
-        let sites = status.site_statuses_count;
-        // SAFETY: filled by the call above, freed once.
-        unsafe { sys::rbd_mirror_image_global_status_cleanup(&mut status) };
-        Ok(sites)
+        Self::sites(|status, size| {
+            // SAFETY: the image is open, the structure has that size.
+            let answered = unsafe { sys::rbd_mirror_image_get_global_status(self.image, status, size) };
+            checked("get_global_status", answered).map(drop)
+        })
     }
 
-    /// [`info`](Self::info) as a program asks that can give up: begun, then waited for.
-    ///
-    /// # Errors
-    /// The number that the call answered.
-    pub fn info_aio(&self) -> Result<bool> {
-        let mut info = sys::rbd_mirror_image_info_t::default();
-        let size = size_of::<sys::rbd_mirror_image_info_t>();
-        // SAFETY: the image is open, the structure has that size and outlives the call, which is waited for.
-        awaited("aio_get_info", |completion| unsafe {
-            sys::rbd_aio_mirror_image_get_info(self.image, &mut info, size, completion)
-        })?;
-        let primary = info.primary;
-        // SAFETY: filled by the call above, freed once.
-        unsafe { sys::rbd_mirror_image_get_info_cleanup(&mut info) };
-        Ok(primary)
-    }
-
-    /// [`status`](Self::status) as a program asks that can give up.
+    /// [`status`](Self::status) by the asynchronous call, waited for without a limit.
     ///
     /// # Errors
     /// The number that the call answered.
     pub fn status_aio(&self) -> Result<u32> {
+        Self::sites(|status, size| {
+            // SAFETY: the image is open, the structure has that size and outlives the call, which is waited for.
+            awaited("aio_get_global_status", |completion| unsafe {
+                sys::rbd_aio_mirror_image_get_global_status(self.image, status, size, completion)
+            })
+        })
+    }
+
+    fn sites(
+        fill: impl FnOnce(&mut sys::rbd_mirror_image_global_status_t, usize) -> Result<()>,
+    ) -> Result<u32> {
         let mut status = sys::rbd_mirror_image_global_status_t::default();
-        let size = size_of::<sys::rbd_mirror_image_global_status_t>();
-        // SAFETY: the image is open, the structure has that size and outlives the call, which is waited for.
-        awaited("aio_get_global_status", |completion| unsafe {
-            sys::rbd_aio_mirror_image_get_global_status(self.image, &mut status, size, completion)
-        })?;
+        fill(&mut status, size_of::<sys::rbd_mirror_image_global_status_t>())?;
         let sites = status.site_statuses_count;
         // SAFETY: filled by the call above, freed once.
         unsafe { sys::rbd_mirror_image_global_status_cleanup(&mut status) };
