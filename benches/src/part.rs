@@ -15,7 +15,7 @@ use ceph_plain as c;
 pub(crate) const MARKED: [&str; 5] = ["ours_role", "c_info", "ours_status", "c_status", "ours_texts"];
 
 /// How often each of them calls.
-pub(crate) const CALLGRIND_CALLS: u32 = 50;
+pub(crate) const CALLGRIND_CALLS: u32 = 200;
 
 pub(crate) fn run(words: &[String]) -> Result<()> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();

@@ -91,7 +91,7 @@ mod tests {
     use super::{RawInfo, Role};
 
     fn role(state: u32, primary: bool) -> Role {
-        Role::from_raw(RawInfo { global_id: "g".to_owned(), state, primary })
+        Role::from_raw(RawInfo { global_id: "g".into(), state, primary })
     }
 
     #[test]

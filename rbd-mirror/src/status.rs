@@ -287,7 +287,7 @@ mod tests {
     }
 
     fn status(global_id: &str, sites: Vec<RawSiteStatus>) -> ImageStatus {
-        let info = RawInfo { global_id: global_id.to_owned(), state: 1, primary: false };
+        let info = RawInfo { global_id: global_id.into(), state: 1, primary: false };
         ImageStatus::from_raw(None, RawStatus { name: "one-0".to_owned(), info, sites })
     }
 

@@ -12,7 +12,7 @@ use lab::{Proposals, SiteId};
 use rbd_mirror::{Image, MirrorImageMode};
 
 use crate::groups::Size;
-use crate::measure::{paired, side};
+use crate::measure::{Spread, paired, side};
 use crate::part::{CALLGRIND_CALLS, MARKED};
 use crate::peers;
 use crate::record::Record;
@@ -23,6 +23,8 @@ use ceph_plain as c;
 const POOL: &str = "one";
 const IMAGE: &str = "one-00000";
 const CONNECTIONS: usize = 4;
+/// How often each function is counted, each time in a process of its own: malloc's part of it differs from one to the next.
+const CALLGRIND_RUNS: usize = 5;
 const C: &str = "C";
 const AIO: &str = "C, the asynchronous call";
 
@@ -134,17 +136,21 @@ fn instructions(conf: &Path) -> Result<BTreeMap<&'static str, f64>> {
     let file = env::temp_dir().join(format!("bench-callgrind-{}", process::id()));
     let mut counts = BTreeMap::new();
     for name in MARKED {
-        let mut valgrind = Command::new("valgrind");
-        valgrind.arg("--tool=callgrind").arg(format!("--toggle-collect=*part::{name}*"));
-        valgrind.arg(format!("--callgrind-out-file={}", file.display()));
-        valgrind.arg(env::current_exe()?).args(["--part", "calls", name]).arg(conf).args([POOL, IMAGE]);
-        peers::run(&mut valgrind, Duration::from_secs(60))?;
-        let text = fs::read_to_string(&file)?;
-        fs::remove_file(&file)?;
-        let total = text.lines().find_map(|line| line.strip_prefix("totals:"));
-        let total: f64 = total.context("no total of callgrind")?.trim().parse()?;
-        ensure!(total > 0.0, "callgrind did not see {name}");
-        counts.insert(name, total);
+        let once = || {
+            let mut valgrind = Command::new("valgrind");
+            valgrind.arg("--tool=callgrind").arg(format!("--toggle-collect=*part::{name}*"));
+            valgrind.arg(format!("--callgrind-out-file={}", file.display()));
+            valgrind.arg(env::current_exe()?).args(["--part", "calls", name]).arg(conf).args([POOL, IMAGE]);
+            peers::run(&mut valgrind, Duration::from_secs(60))?;
+            let text = fs::read_to_string(&file)?;
+            fs::remove_file(&file)?;
+            let total = text.lines().find_map(|line| line.strip_prefix("totals:"));
+            let total: f64 = total.context("no total of callgrind")?.trim().parse()?;
+            ensure!(total > 0.0, "callgrind did not see {name}");
+            Ok(total)
+        };
+        let totals: Vec<f64> = (0..CALLGRIND_RUNS).map(|_| once()).collect::<Result<_>>()?;
+        counts.insert(name, Spread::of(&totals).median);
     }
     Ok(counts)
 }

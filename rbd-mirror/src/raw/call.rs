@@ -1,5 +1,6 @@
 //! A C `int` becomes a `Result` here and nowhere else; strings cross the border here.
 
+use std::borrow::Cow;
 use std::ffi::{CStr, CString, c_char, c_int};
 
 use zeroize::Zeroizing;
@@ -37,27 +38,30 @@ pub(crate) fn secret_to_c(text: &str) -> Result<Zeroizing<Vec<u8>>, Errno> {
     Ok(bytes)
 }
 
-/// A copy of a C string; empty for null. Bytes that are not UTF-8 are replaced: Ceph's names are UTF-8 by convention only.
+/// A copy of a C string, as whatever holds text; empty for null. Bytes that are not UTF-8 are replaced: Ceph's names are UTF-8 by
+/// convention only.
 ///
 /// # Safety
 /// `text` is null or points to a NUL-terminated string that lives for this call.
 #[inline]
-pub(crate) unsafe fn from_c(text: *const c_char) -> String {
+pub(crate) unsafe fn from_c<T: for<'a> From<Cow<'a, str>>>(text: *const c_char) -> T {
     if text.is_null() {
-        return String::new();
+        return Cow::Borrowed("").into();
     }
     // SAFETY: not null, and NUL-terminated by the caller's word.
-    to_text(unsafe { CStr::from_ptr(text) }.to_bytes())
+    text_of(unsafe { CStr::from_ptr(text) }.to_bytes()).into()
 }
 
-/// A copy of bytes as text. Whether there is anything to replace is found out first, word by word: to look for it in a text of status
-/// takes ten times as long.
+/// Bytes as text. Whether there is anything to replace is found out first, word by word: to look for it in a text of status takes ten
+/// times as long.
+fn text_of(bytes: &[u8]) -> Cow<'_, str> {
+    str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
+}
+
+/// A copy of bytes as text.
 #[inline]
 pub(crate) fn to_text(bytes: &[u8]) -> String {
-    match str::from_utf8(bytes) {
-        Ok(text) => text.to_owned(),
-        Err(_) => String::from_utf8_lossy(bytes).into_owned(),
-    }
+    text_of(bytes).into_owned()
 }
 
 /// The strings of a buffer, each ended by NUL; none of an empty one. Behind the last one, unused room counts as empty strings.

@@ -200,8 +200,10 @@ impl Ending {
         // Whoever waits or polls holds the image too, for longer than this operation, and cannot go on before it gets this lock: this
         // is never the last reference.
         drop(held);
-        drop(state);
+        // Under the lock: a waiter that goes on a moment sooner begins its next call while librbd still ends this one, and the two get in
+        // each other's way (some 7 µs of 120 where call follows call).
         self.finished.notify_all();
+        drop(state);
         if let Some(waker) = waker {
             wake::wake(waker);
         }

@@ -117,7 +117,7 @@ impl RawImage {
 /// What librbd knows of an image's mirroring.
 #[derive(Clone, Debug)]
 pub(crate) struct RawInfo {
-    pub(crate) global_id: String,
+    pub(crate) global_id: Arc<str>,
     pub(crate) state: u32,
     pub(crate) primary: bool,
 }

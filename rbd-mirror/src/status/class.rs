@@ -85,7 +85,8 @@ fn decode_page(bytes: &[u8]) -> Option<Vec<(String, RawStatus)>> {
     let mut images = decoder.list(|item| {
         let id = item.string()?;
         let mut image = item.envelope()?;
-        let info = RawInfo { global_id: image.string()?, state: u32::from(image.u8()?), primary: false };
+        let info =
+            RawInfo { global_id: image.string()?.into(), state: u32::from(image.u8()?), primary: false };
         Some((id, RawStatus { name: String::new(), info, sites: Vec::new() }))
     })?;
     let mut rest = images.iter_mut();
@@ -186,7 +187,7 @@ mod tests {
         let page = decode_page(&bytes).unwrap();
         let seen: Vec<_> = page
             .iter()
-            .map(|(id, status)| (id.as_str(), status.info.global_id.as_str(), status.sites.len()))
+            .map(|(id, status)| (id.as_str(), &*status.info.global_id, status.sites.len()))
             .collect();
         assert_eq!(seen, [("10ab", "g1", 0), ("10ac", "g2", 2)]);
         assert!(decode_page(&bytes[..bytes.len() - 1]).is_none());
