@@ -25,11 +25,11 @@ use std::{
     io::{BufRead, BufReader, BufWriter, Write},
     path::{Path, PathBuf},
     process::{self, Command},
-    sync::OnceLock,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use opennebula_meta::{Images, SiteMap, Vm, reregister, vm::Secrets};
+use rustix::time::{ClockId, Timespec, clock_gettime};
 use sha2::{Digest, Sha256};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
@@ -100,12 +100,11 @@ fn streamed(path: &Path, map: &SiteMap) -> Outcome<Work> {
     convert(BufReader::with_capacity(1 << 16, File::open(path)?), map, give_away)
 }
 
-/// Processor time of this thread, which other load on the machine does not change; wall time where it is not known.
+/// Processor time of this thread, which other load on the machine does not change.
 fn clock() -> Duration {
-    static START: OnceLock<Instant> = OnceLock::new();
-    let stat = fs::read_to_string("/proc/thread-self/schedstat").ok();
-    let nanos = stat.and_then(|stat| stat.split_whitespace().next().and_then(|first| first.parse().ok()));
-    nanos.map_or_else(|| START.get_or_init(Instant::now).elapsed(), Duration::from_nanos)
+    let Timespec { tv_sec, tv_nsec } = clock_gettime(ClockId::ThreadCPUTime);
+    let whole = |part: i64| u64::try_from(part).unwrap_or_default();
+    Duration::from_secs(whole(tv_sec)) + Duration::from_nanos(whole(tv_nsec))
 }
 
 /// The largest resident set of this process so far, in KiB, as Linux counts it.

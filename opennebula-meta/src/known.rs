@@ -19,41 +19,38 @@ pub(crate) const LENGTH_MAX: usize = 31;
 
 const SLOTS: usize = 1024;
 
-/// A name, with the first of its words: what is looked at for nearly every element lies together.
-#[derive(Clone, Copy)]
-struct Slot {
-    first: u128,
-    known: Known,
-}
-
-/// Each name is at its hash, or at the next free slot behind.
-static TABLE: [Slot; SLOTS] = {
-    let mut table = [Slot { first: 0, known: Known::Unlisted }; SLOTS];
+/// Each name is at its hash, or at the next free slot behind. Two bytes each, so that the table stays in the cache's first level.
+static TABLE: [Known; SLOTS] = {
+    let mut table = [Known::Unlisted; SLOTS];
     let mut at = 1;
     while at < COUNT {
         let (known, name) = Known::ALL[at];
         assert!(at == 1 || is_before(Known::ALL[at - 1].1, name), "the list is sorted, so that numbers are");
-        let words = words_of(name.as_bytes());
-        let mut slot = slot_of(words);
-        while !matches!(table[slot].known, Known::Unlisted) {
+        let mut slot = slot_of(words_of(name.as_bytes()));
+        while !matches!(table[slot], Known::Unlisted) {
             slot = (slot + 1) % SLOTS;
         }
-        table[slot] = Slot { first: words[0], known };
+        table[slot] = known;
         at += 1;
     }
     table
 };
 
+/// The first word of each.
+static FIRST: [u128; COUNT] = word_of_each(0);
+
 /// The second word of each.
-static SECOND: [u128; COUNT] = {
+static SECOND: [u128; COUNT] = word_of_each(1);
+
+const fn word_of_each(word: usize) -> [u128; COUNT] {
     let mut all = [0; COUNT];
     let mut at = 1;
     while at < COUNT {
-        all[at] = words_of(Known::ALL[at].1.as_bytes())[1];
+        all[at] = words_of(Known::ALL[at].1.as_bytes())[word];
         at += 1;
     }
     all
-};
+}
 
 impl Known {
     /// The name; empty for [`Known::Unlisted`].
@@ -87,10 +84,10 @@ impl Known {
         let [first, second] = words;
         let mut slot = slot_of(words);
         loop {
-            let Slot { first: listed, known } = TABLE[slot];
+            let known = TABLE[slot];
+            let at = known.index();
             // A first word with the end of the tag in it has no second.
-            if listed == first && (second == 0 || second == SECOND[known.index()]) || known == Self::Unlisted
-            {
+            if FIRST[at] == first && (second == 0 || second == SECOND[at]) || known == Self::Unlisted {
                 return known;
             }
             slot = (slot + 1) % SLOTS;

@@ -241,7 +241,7 @@ impl<'a> Job<'a> {
                 _ => Reason::Unknown,
             },
         };
-        self.changes.push(Change::dropped(field, reason));
+        self.changes.drop_field(field, reason);
     }
 
     /// The value, or a problem and nothing.

@@ -5,6 +5,7 @@
 //! attributes, values in CDATA) than by one for all XML; a property test holds it against `quick-xml`.
 
 mod window;
+mod word;
 mod written;
 
 use std::io::BufRead;

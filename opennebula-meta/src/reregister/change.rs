@@ -150,7 +150,17 @@ impl Changes {
         Self { all: Vec::with_capacity(count), words: Vec::with_capacity(count / 16), ..Self::default() }
     }
 
+    /// [`push`](Self::push) of a field that was left out: most changes are that, and no more.
     #[inline]
+    pub(super) fn drop_field(&mut self, field: Element<'_>, reason: Reason) {
+        if self.is_of(field) {
+            let at = field.number_in_document();
+            self.all.push(Kept { at, of: Of::Field, what: What::Dropped, reason });
+        } else {
+            self.push(Change::dropped(field, reason));
+        }
+    }
+
     pub(super) fn push(&mut self, change: Change<'_>) {
         let Change { field, what, reason, now } = change;
         let (at, of) = match (field, now) {

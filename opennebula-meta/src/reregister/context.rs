@@ -78,12 +78,12 @@ fn dollar(job: &mut Job<'_>, context: Element<'_>, field: Element<'_>, vector: &
     if field.known() == Known::START_SCRIPT && context.get(Known::START_SCRIPT_BASE64).is_none() {
         let now = base64(field.text().as_bytes());
         let path = field.path();
-        job.changes.push(Change::dropped(field, Reason::ContextVariable));
+        job.changes.drop_field(field, Reason::ContextVariable);
         job.changes.push(Change::added(&format!("{path}_BASE64"), Reason::ContextVariable, &now));
         vector.push(Known::START_SCRIPT_BASE64.into(), now);
         return;
     }
-    job.changes.push(Change::dropped(field, Reason::ContextVariable));
+    job.changes.drop_field(field, Reason::ContextVariable);
 }
 
 /// `FILES_DS` holds what A's files datastore resolved it to: `/path/of/the/file:'name' `, one after the other. It is
@@ -106,7 +106,7 @@ fn files(job: &mut Job<'_>, field: Element<'_>, images: &Images, vector: &mut Ve
         });
     }
     if there.is_empty() {
-        job.changes.push(Change::dropped(field, Reason::SitePath));
+        job.changes.drop_field(field, Reason::SitePath);
         return;
     }
     let now = there.join(" ");

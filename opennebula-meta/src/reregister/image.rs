@@ -162,7 +162,7 @@ pub(super) fn build(job: &mut Job<'_>, origin: Origin<'_>) -> Option<NewImage> {
             (None, Ok(key)) if field.is_leaf() => template.push_single(key, field.text()),
             (reason, _) => {
                 let reason = reason.unwrap_or(Reason::Unknown);
-                inner.changes.push(Change::dropped(field, reason));
+                inner.changes.drop_field(field, reason);
             }
         }
     }
@@ -233,6 +233,6 @@ fn changes_of_image(job: &mut Job<'_>, root: Element<'_>, origin: &Origin<'_>) {
             | Known::BACKUP_DISK_IDS => Reason::OfTheRun,
             _ => Reason::Unknown,
         };
-        job.changes.push(Change::dropped(field, reason));
+        job.changes.drop_field(field, reason);
     }
 }

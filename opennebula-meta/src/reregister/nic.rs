@@ -143,7 +143,7 @@ fn security_groups(job: &mut Job<'_>, field: Element<'_>, groups: &SecurityGroup
     let now = there.join(",");
     let reason = if left { Reason::LeftToNetwork } else { Reason::Mapped };
     if now.is_empty() {
-        job.changes.push(Change::dropped(field, reason));
+        job.changes.drop_field(field, reason);
         return;
     }
     job.changes.push(Change::changed(field, reason, &now));

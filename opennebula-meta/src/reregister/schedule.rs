@@ -26,7 +26,7 @@ pub(super) fn action(
                 continue;
             }
         };
-        job.changes.push(Change::dropped(field, reason));
+        job.changes.drop_field(field, reason);
     }
     let time = vector.get("TIME").unwrap_or_default().to_owned();
     // A time such as +3600 counts from the VM's start.
@@ -44,7 +44,7 @@ pub(super) fn action(
             Some(vector)
         }
         None => {
-            job.changes.push(Change::dropped(action, Reason::PastTime));
+            job.changes.drop_field(action, Reason::PastTime);
             None
         }
     }

@@ -33,7 +33,7 @@ pub(super) fn convert(vm: &Vm, images: &Images, site_map: &SiteMap) -> Result<Ne
     }
     for field in vm.root().children() {
         if let Some(reason) = rules::root(field) {
-            job.changes.push(Change::dropped(field, reason));
+            job.changes.drop_field(field, reason);
         }
     }
 
@@ -70,7 +70,7 @@ pub(super) fn convert(vm: &Vm, images: &Images, site_map: &SiteMap) -> Result<Ne
                 }
             }
             _ => match rules::top(field) {
-                Some(reason) => job.changes.push(Change::dropped(field, reason)),
+                Some(reason) => job.changes.drop_field(field, reason),
                 None => attribute(&mut job, field, &mut rest),
             },
         }
@@ -84,7 +84,7 @@ pub(super) fn convert(vm: &Vm, images: &Images, site_map: &SiteMap) -> Result<Ne
             continue;
         }
         match rules::top(field).or_else(|| rules::acts(field)) {
-            Some(reason) => job.changes.push(Change::dropped(field, reason)),
+            Some(reason) => job.changes.drop_field(field, reason),
             None => attribute(&mut job, field, &mut rest),
         }
     }
@@ -199,7 +199,7 @@ fn attribute(job: &mut Job<'_>, field: Element<'_>, rest: &mut Template) {
     }
     match Key::of(field) {
         Ok(key) => rest.push_single(key, field.text()),
-        Err(_) => job.changes.push(Change::dropped(field, Reason::Unknown)),
+        Err(_) => job.changes.drop_field(field, Reason::Unknown),
     }
 }
 
@@ -221,7 +221,7 @@ fn push(job: &mut Job<'_>, field: Element<'_>, vector: Vector, rest: &mut Templa
     match Key::of(field) {
         Ok(_) if vector.is_empty() => {}
         Ok(key) => rest.push_vector(key, vector),
-        Err(_) => job.changes.push(Change::dropped(field, Reason::Unknown)),
+        Err(_) => job.changes.drop_field(field, Reason::Unknown),
     }
 }
 
@@ -252,7 +252,7 @@ fn os(
                 }
                 vector.push(key, now);
             }
-            _ => job.changes.push(Change::dropped(inner, reason)),
+            _ => job.changes.drop_field(inner, reason),
         }
     }
     push(job, field, vector, rest);
@@ -301,7 +301,7 @@ fn pci(job: &mut Job<'_>, field: Element<'_>, groups: &SecurityGroups<'_>, rest:
         if let Some(reason) = drop(inner)
             && card.remove(inner.name()).is_some()
         {
-            job.changes.push(Change::dropped(inner, reason));
+            job.changes.drop_field(inner, reason);
         }
     }
     push(job, field, card, rest);
@@ -312,7 +312,7 @@ fn vm_group(job: &mut Job<'_>, field: Element<'_>, rest: &mut Template) {
     let name = field.get_filled(Known::VMGROUP_NAME).unwrap_or_default();
     let Some(there) = job.map.vm_groups.get(name).cloned() else {
         for inner in field.children() {
-            job.changes.push(Change::dropped(inner, Reason::SiteNumber));
+            job.changes.drop_field(inner, Reason::SiteNumber);
         }
         return;
     };
@@ -323,7 +323,7 @@ fn vm_group(job: &mut Job<'_>, field: Element<'_>, rest: &mut Template) {
     for inner in field.children() {
         match inner.known() {
             Known::VMGROUP_NAME => {}
-            Known::VMGROUP_ID => job.changes.push(Change::dropped(inner, Reason::SiteNumber)),
+            Known::VMGROUP_ID => job.changes.drop_field(inner, Reason::SiteNumber),
             _ => job.keep(&mut vector, inner, None),
         }
     }
@@ -343,11 +343,11 @@ fn backup_config(job: &mut Job<'_>, vm: &Vm, rest: &mut Template) {
             | Known::INCREMENT_MODE) => {
                 vector.push(known.into(), field.text());
             }
-            _ => job.changes.push(Change::dropped(field, Reason::OfTheRun)),
+            _ => job.changes.drop_field(field, Reason::OfTheRun),
         }
     }
     for id in backups.get(Known::BACKUP_IDS).into_iter().flat_map(Element::children) {
-        job.changes.push(Change::dropped(id, Reason::SiteNumber));
+        job.changes.drop_field(id, Reason::SiteNumber);
     }
     if !vector.is_empty() {
         rest.push_vector(Known::BACKUP_CONFIG.into(), vector);

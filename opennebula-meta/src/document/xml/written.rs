@@ -13,8 +13,9 @@ use super::super::{
     build::{Builder, Named},
     narrow,
 };
+use super::word::{WORD, first_difference, first_of};
 use super::{CDATA_END, OF_NAME, starts_name, window::Window};
-use crate::known::{Known, LENGTH_MAX, WORD, Words};
+use crate::known::{Known, LENGTH_MAX, Words};
 
 /// A name in its tag.
 #[derive(Clone, Copy)]
@@ -93,7 +94,7 @@ fn leaf(element: &[u8], name: Name, has_returns: bool) -> Option<Leaf> {
     let behind = element.get(start..)?;
     let (from, to, end) = if let Some(value) = behind.strip_prefix(CDATA) {
         let from = start + CDATA.len();
-        let first = from + find(value, |word| equal(word, b']'), |rest| memchr(b']', rest))?;
+        let first = from + find(value, [b']'], |rest| memchr(b']', rest))?;
         match end::<5, { 5 + LENGTH_MAX + 1 }>(element, first, b"]]></", name) {
             Some(end) => (from, first, end),
             // A bracket of the value.
@@ -143,14 +144,27 @@ fn is_end_tag(element: &[u8], name: &[u8]) -> bool {
 /// What stands before the first `>`, which may be a name, with that `>`; and its length. `None` where that is far.
 #[inline(always)]
 fn name_in_words(tag: &[u8]) -> Option<(Words, usize)> {
-    let [near, far] = tag.as_chunks().0.first_chunk()?.map(u128::from_le_bytes);
-    let found = equal(near, b'>');
-    if found != 0 {
-        return Some(([near & up_to(found), 0], place(found)));
+    let [near, far] = *tag.as_chunks().0.first_chunk()?;
+    let up_to = |word: [u8; WORD], last: usize| u128::from_le_bytes(word) & UP_TO[last % WORD];
+    match first_of(near, [b'>']) {
+        WORD => match first_of(far, [b'>']) {
+            WORD => None,
+            last => Some(([u128::from_le_bytes(near), up_to(far, last)], WORD + last)),
+        },
+        last => Some(([up_to(near, last), 0], last)),
     }
-    let found = equal(far, b'>');
-    (found != 0).then(|| ([near, far & up_to(found)], WORD + place(found)))
 }
+
+/// The bytes up to each of a word, itself included.
+static UP_TO: [u128; WORD] = {
+    let mut all = [u128::MAX; WORD];
+    let mut last = 1;
+    while last < WORD {
+        all[WORD - 1 - last] = u128::MAX >> (8 * last);
+        last += 1;
+    }
+    all
+};
 
 /// Whether these bytes can be in a name. Nearly all are `A` to `Z`, digits and `_`.
 fn is_of_name(name: &[u8]) -> bool {
@@ -170,56 +184,33 @@ fn is_of_name(name: &[u8]) -> bool {
 /// Whether two tags, from their names on, are the same to the end of a name of this length, and the `>` behind it.
 #[inline(always)]
 fn is_same_name(one: &[u8], other: &[u8], length: usize) -> bool {
-    let words =
-        |tag: &[u8]| tag.as_chunks().0.first_chunk().map(|both: &[_; 2]| both.map(u128::from_le_bytes));
+    let words = |tag: &[u8]| tag.as_chunks().0.first_chunk().copied();
     let (Some([first, second]), Some([third, fourth])) = (words(one), words(other)) else { return false };
-    match (WORD - 1).checked_sub(length) {
-        Some(rest) => (first ^ third) << (rest * 8) == 0,
-        None => first == third && (second ^ fourth) << ((2 * WORD - 1 - length) * 8) == 0,
+    match first_difference(first, third) {
+        WORD => length < WORD || WORD + first_difference(second, fourth) > length,
+        differ => differ > length,
     }
 }
 
 /// How long a bare value is; `None` with a reference in it.
 #[inline]
 fn bare_end(value: &[u8]) -> Option<usize> {
-    let special = |word: u128| equal(word, b'<') | equal(word, b'&');
-    let end = find(value, special, |rest| memchr2(b'<', b'&', rest))?;
+    let end = find(value, [b'<', b'&'], |rest| memchr2(b'<', b'&', rest))?;
     (value.get(end) == Some(&b'<')).then_some(end)
 }
 
-/// The first byte that is looked for. Most are near, and then a search that is made for long texts costs more than this one.
+/// The first of the bytes that are looked for. Most are near, and then a search that is made for long texts costs more than this one.
 #[inline(always)]
-fn find(
+fn find<const N: usize>(
     text: &[u8],
-    in_word: impl Fn(u128) -> u128,
+    bytes: [u8; N],
     in_rest: impl FnOnce(&[u8]) -> Option<usize>,
 ) -> Option<usize> {
     let Some(near) = text.first_chunk() else { return in_rest(text) };
-    match in_word(u128::from_le_bytes(*near)) {
-        0 => in_rest(text.get(WORD..)?).map(|further| WORD + further),
-        found => Some(place(found)),
+    match first_of(*near, bytes) {
+        WORD => in_rest(text.get(WORD..)?).map(|further| WORD + further),
+        found => Some(found),
     }
-}
-
-/// A word whose lowest bit that is set is the highest of the first of these bytes that is equal to `byte`; 0 where none is.
-#[inline(always)]
-fn equal(bytes: u128, byte: u8) -> u128 {
-    const LOW: u128 = u128::from_le_bytes([0x01; WORD]);
-    const HIGH: u128 = u128::from_le_bytes([0x80; WORD]);
-    let zero = bytes ^ u128::from_le_bytes([byte; WORD]);
-    zero.wrapping_sub(LOW) & !zero & HIGH
-}
-
-/// Which byte that is.
-#[inline]
-fn place(found: u128) -> usize {
-    usize::try_from(found.trailing_zeros() / 8).unwrap_or(0)
-}
-
-/// The bytes up to that one, itself included.
-#[inline]
-fn up_to(found: u128) -> u128 {
-    found ^ (found - 1)
 }
 
 #[cfg(test)]
@@ -228,7 +219,7 @@ mod tests {
 
     #[test]
     fn a_byte_is_found_wherever_it_is() {
-        let find = |text: &[u8]| find(text, |word| equal(word, b']'), |rest| memchr(b']', rest));
+        let find = |text: &[u8]| find(text, [b']'], |rest| memchr(b']', rest));
         for length in 0..80 {
             for at in 0..length {
                 let mut text = vec![b'x'; length];
