@@ -1,4 +1,5 @@
-//! Paired runs: every side once, then every side again, so that what slows the machine down slows all of them.
+//! Paired runs: every side once, then every side again, so that what slows the machine down slows all of them; each time another one
+//! begins, so that none always comes after the same one's traces.
 
 use std::time::Instant;
 
@@ -43,12 +44,18 @@ pub(crate) struct Runs {
     pub(crate) costs: Result<Vec<f64>, String>,
 }
 
+/// The sides of a round: all of them, and each round begins with another.
+pub(crate) fn in_turn(round: usize, sides: usize) -> impl Iterator<Item = usize> {
+    (round..round + sides).map(move |number| number % sides)
+}
+
 /// Runs every side once a round. A peer that fails is not run again and says why; if ours, the first, fails, all does.
 pub(crate) fn paired(rounds: usize, mut sides: Vec<Side<'_>>) -> Result<Vec<Runs>> {
     let mut runs: Vec<Runs> =
         sides.iter().map(|side| Runs { name: side.name, costs: Ok(Vec::new()) }).collect();
-    for _ in 0..rounds.max(1) {
-        for (number, (side, runs)) in sides.iter_mut().zip(&mut runs).enumerate() {
+    for round in 0..rounds.max(1) {
+        for number in in_turn(round, sides.len()) {
+            let (side, runs) = (&mut sides[number], &mut runs[number]);
             let Ok(costs) = &mut runs.costs else { continue };
             match (side.run)() {
                 Ok(cost) => costs.push(cost),
@@ -120,7 +127,7 @@ mod tests {
             ],
         )
         .unwrap();
-        assert_eq!(*order.borrow(), "abcac");
+        assert_eq!(*order.borrow(), "abcca");
         assert_eq!(runs[1].costs, Err("no such program".to_owned()));
         assert_eq!(runs[2].costs, Ok(vec![2.0, 2.0]));
     }

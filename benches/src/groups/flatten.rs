@@ -39,7 +39,7 @@ pub(crate) fn run(size: Size, record: &mut Record) -> Result<()> {
 
     let (bytes, many) = (size.pick(1024 * MIB, 128 * MIB), size.pick(50, 8));
     work.parent("large", bytes, 1)?;
-    work.one(record, bytes / MIB, size.pick(4, 2))?;
+    work.one(record, bytes / MIB, size.pick(16, 2))?;
     work.pool.open("large")?.remove_snapshot(SNAPSHOT)?;
     work.pool.remove("large")?;
     for (what, every, bars, rounds) in [

@@ -8,7 +8,7 @@ use rbd_mirror::fleet::Fleet;
 use rbd_mirror::{MirrorImageMode, Pool, Promote};
 
 use crate::groups::Size;
-use crate::measure::Runs;
+use crate::measure::{Runs, in_turn};
 use crate::peers::{self, Python};
 use crate::record::Record;
 use crate::sites;
@@ -91,8 +91,9 @@ impl<'a> Work<'a> {
     fn turns(&mut self, sides: &[&'static str], rounds: usize) -> Result<(Vec<Runs>, Vec<Runs>)> {
         let none = || sides.iter().map(|name| Runs { name, costs: Ok(Vec::new()) }).collect::<Vec<_>>();
         let (mut demoted, mut promoted) = (none(), none());
-        for _ in 0..rounds {
-            for (number, side) in sides.iter().enumerate() {
+        for round in 0..rounds {
+            for number in in_turn(round, sides.len()) {
+                let side = &sides[number];
                 let (Ok(down), Ok(up)) = (&mut demoted[number].costs, &mut promoted[number].costs) else {
                     continue;
                 };
