@@ -1,5 +1,5 @@
 //! Paired runs: every side once, then every side again, so that what slows the machine down slows all of them; each time another one
-//! begins, so that none always comes after the same one's traces.
+//! begins, and every other time they run backwards, so that none always comes after the same one's traces.
 
 use std::time::Instant;
 
@@ -44,9 +44,10 @@ pub(crate) struct Runs {
     pub(crate) costs: Result<Vec<f64>, String>,
 }
 
-/// The sides of a round: all of them, and each round begins with another.
+/// The sides of a round: all of them, each round begins with another, and every other one is backwards.
 pub(crate) fn in_turn(round: usize, sides: usize) -> impl Iterator<Item = usize> {
-    (round..round + sides).map(move |number| number % sides)
+    let backwards = round % 2 == 1;
+    (0..sides).map(move |at| (round + if backwards { sides - at } else { at }) % sides)
 }
 
 /// Runs every side once a round. A peer that fails is not run again and says why; if ours, the first, fails, all does.
@@ -127,7 +128,7 @@ mod tests {
             ],
         )
         .unwrap();
-        assert_eq!(*order.borrow(), "abcca");
+        assert_eq!(*order.borrow(), "abcac");
         assert_eq!(runs[1].costs, Err("no such program".to_owned()));
         assert_eq!(runs[2].costs, Ok(vec![2.0, 2.0]));
     }

@@ -23,7 +23,7 @@ use ceph_plain as c;
 const POOL: &str = "one";
 const IMAGE: &str = "one-00000";
 const CONNECTIONS: usize = 4;
-/// How often each function is counted, each time in a process of its own: malloc's part of it differs from one to the next.
+/// How often each function is counted, at full size, each time in a process of its own: malloc's part of it differs from one to the next.
 const CALLGRIND_RUNS: usize = 5;
 const C: &str = "C";
 const AIO: &str = "C, the asynchronous call";
@@ -102,7 +102,7 @@ pub(crate) fn run(size: Size, record: &mut Record) -> Result<()> {
          (one), the global id; of a status also its name, and for each site its text and uuid.",
     );
 
-    let counts = instructions(&site.conf())?;
+    let counts = instructions(&site.conf(), size.pick(CALLGRIND_RUNS, 1))?;
     for (what, ours, c) in [("role", "ours_role", "c_info"), ("status", "ours_status", "c_status")] {
         let (Some(ours), Some(c)) = (counts.get(ours), counts.get(c)) else { continue };
         let calls = f64::from(CALLGRIND_CALLS);
@@ -132,7 +132,7 @@ pub(crate) fn run(size: Size, record: &mut Record) -> Result<()> {
 }
 
 /// Instructions within each of the marked functions, by callgrind: those of the thread that calls.
-fn instructions(conf: &Path) -> Result<BTreeMap<&'static str, f64>> {
+fn instructions(conf: &Path, runs: usize) -> Result<BTreeMap<&'static str, f64>> {
     let file = env::temp_dir().join(format!("bench-callgrind-{}", process::id()));
     let mut counts = BTreeMap::new();
     for name in MARKED {
@@ -149,7 +149,7 @@ fn instructions(conf: &Path) -> Result<BTreeMap<&'static str, f64>> {
             ensure!(total > 0.0, "callgrind did not see {name}");
             Ok(total)
         };
-        let totals: Vec<f64> = (0..CALLGRIND_RUNS).map(|_| once()).collect::<Result<_>>()?;
+        let totals: Vec<f64> = (0..runs).map(|_| once()).collect::<Result<_>>()?;
         counts.insert(name, Spread::of(&totals).median);
     }
     Ok(counts)

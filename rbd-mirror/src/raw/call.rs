@@ -42,7 +42,7 @@ pub(crate) fn secret_to_c(text: &str) -> Result<Zeroizing<Vec<u8>>, Errno> {
 /// convention only.
 ///
 /// # Safety
-/// `text` is null or points to a NUL-terminated string that lives for this call.
+/// `text` is null or points to a NUL-terminated string that lives for this call, and that nobody writes to meanwhile.
 #[inline]
 pub(crate) unsafe fn from_c<T: for<'a> From<Cow<'a, str>>>(text: *const c_char) -> T {
     if text.is_null() {
@@ -54,7 +54,7 @@ pub(crate) unsafe fn from_c<T: for<'a> From<Cow<'a, str>>>(text: *const c_char) 
 
 /// Bytes as text. Whether there is anything to replace is found out first, word by word: to look for it in a text of status takes ten
 /// times as long.
-fn text_of(bytes: &[u8]) -> Cow<'_, str> {
+pub(crate) fn text_of(bytes: &[u8]) -> Cow<'_, str> {
     str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
 }
 

@@ -11,6 +11,7 @@ use ceph_sys as sys;
 use super::list::Page;
 use crate::cls::{Decoder, Encoder};
 use crate::errno::Errno;
+use crate::raw::call::text_of;
 use crate::raw::mirror_image::{RawInfo, RawSiteStatus, RawStatus};
 use crate::raw::rados::RawIoCtx;
 
@@ -85,8 +86,8 @@ fn decode_page(bytes: &[u8]) -> Option<Vec<(String, RawStatus)>> {
     let mut images = decoder.list(|item| {
         let id = item.string()?;
         let mut image = item.envelope()?;
-        let info =
-            RawInfo { global_id: image.string()?.into(), state: u32::from(image.u8()?), primary: false };
+        let global_id = text_of(image.blob()?).into();
+        let info = RawInfo { global_id, state: u32::from(image.u8()?), primary: false };
         Some((id, RawStatus { name: String::new(), info, sites: Vec::new() }))
     })?;
     let mut rest = images.iter_mut();
