@@ -19,7 +19,7 @@ pub(crate) const LENGTH_MAX: usize = 31;
 
 const SLOTS: usize = 1024;
 
-/// Each name is at its hash, or at the next free slot behind. Two bytes each, so that the table stays in the cache's first level.
+/// Each name is at its hash, or at the next free slot behind. Two bytes each: all of it is two kilobytes.
 static TABLE: [Known; SLOTS] = {
     let mut table = [Known::Unlisted; SLOTS];
     let mut at = 1;

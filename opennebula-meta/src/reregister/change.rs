@@ -150,24 +150,21 @@ impl Changes {
         Self { all: Vec::with_capacity(count), words: Vec::with_capacity(count / 16), ..Self::default() }
     }
 
-    /// [`push`](Self::push) of a field that was left out: most changes are that, and no more.
+    /// A field was left out: most changes are that, and no more.
     #[inline]
     pub(super) fn drop_field(&mut self, field: Element<'_>, reason: Reason) {
+        let what = What::Dropped;
         if self.is_of(field) {
-            let at = field.number_in_document();
-            self.all.push(Kept { at, of: Of::Field, what: What::Dropped, reason });
+            self.all.push(Kept { at: field.number_in_document(), of: Of::Field, what, reason });
         } else {
-            self.push(Change::dropped(field, reason));
+            self.push(Change { field: Field::Of(field), what, reason, now: None });
         }
     }
 
     pub(super) fn push(&mut self, change: Change<'_>) {
         let Change { field, what, reason, now } = change;
-        let (at, of) = match (field, now) {
-            (Field::Of(element), None) if self.is_of(element) => (element.number_in_document(), Of::Field),
-            _ => (self.keep_words(field, now), Of::Words),
-        };
-        self.all.push(Kept { at, of, what, reason });
+        let at = self.keep_words(field, now);
+        self.all.push(Kept { at, of: Of::Words, what, reason });
     }
 
     /// Whether all fields so far are of the same document as this one.
@@ -256,10 +253,6 @@ impl Serialize for Changes {
 }
 
 impl<'a> Change<'a> {
-    pub(super) fn dropped(field: Element<'a>, reason: Reason) -> Self {
-        Self { field: Field::Of(field), what: What::Dropped, reason, now: None }
-    }
-
     pub(super) fn changed(field: Element<'a>, reason: Reason, now: &'a str) -> Self {
         Self { field: Field::Of(field), what: What::Changed, reason, now: Some(now) }
     }
